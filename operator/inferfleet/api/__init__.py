@@ -1,0 +1,1 @@
+"""The custom resources: pydantic types, conditions, and the CRDs generated from them. Pure."""

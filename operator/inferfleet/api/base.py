@@ -1,0 +1,82 @@
+"""The base of all API types, and what a resource declares for its CRD. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "inferfleet.io"
+VERSION = "v1alpha1"
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
+"""A DNS label: what Kubernetes accepts as a Service name and a label value."""
+Text = Annotated[str, Field(max_length=1024)]
+
+
+class Api(BaseModel):
+    """Frozen, camelCase on the wire; unknown fields are refused so that a typo cannot be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class StatusType(Api):
+    """Status is read back by newer and older operators alike: unknown fields are ignored, never an error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class Condition(StatusType):
+    """`metav1.Condition`."""
+
+    type: Annotated[str, Field(max_length=64)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=8192)] = ""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    last_transition_time: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A printer column of `kubectl get`; `priority` 1 shows only with `-o wide`."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A CEL rule at the root of the object, where `metadata.name` is visible too."""
+
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Everything about a kind that its CRD says beyond the fields."""
+
+    kind: str
+    plural: str
+    short: str
+    namespaced: bool
+    spec: type[BaseModel]
+    status: type[BaseModel] | None
+    columns: tuple[Column, ...]
+    description: str
+    rules: tuple[Rule, ...] = field(
+        default=(Rule("size(self.metadata.name) <= 63", "the name becomes a label value: at most 63 characters"),)
+    )
+
+
+def cel(*rules: tuple[str, str]) -> dict[str, Any]:
+    """`json_schema_extra` for CEL rules given as (rule, message)."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """`json_schema_extra` for a list keyed by some of its items' fields: server-side apply merges it by key."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

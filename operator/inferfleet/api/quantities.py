@@ -1,0 +1,121 @@
+"""Strings of the API (durations, quantities, money) to numbers and back. Pure.
+
+Each `parse_*` raises ValueError with what was wrong; pydantic turns that into a field error.
+"""
+
+import re
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
+DECIMAL_PATTERN = r"^[0-9]+(\.[0-9]+)?$"
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SUFFIX = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40),
+}
+
+
+def parse_duration(value: Any) -> timedelta:
+    """`1m30s`, `150ms`, `24h` to a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.match(DURATION_PATTERN, value):
+        raise ValueError(f"{value!r} is not a duration such as 150ms, 30s or 24h")
+    return timedelta(seconds=sum(float(n) * _UNIT_SECONDS[u] for n, u in _DURATION.findall(value)))
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest exact form in one unit."""
+    milliseconds = round(value.total_seconds() * 1000)
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def parse_quantity(value: Any) -> Decimal:
+    """A Kubernetes quantity (`500m`, `2Gi`, `1.5`) to a number of base units."""
+    if isinstance(value, int | float | Decimal):
+        return Decimal(str(value))
+    if not isinstance(value, str) or not re.match(QUANTITY_PATTERN, value):
+        raise ValueError(f"{value!r} is not a quantity such as 500m, 2 or 4Gi")
+    digits = value.rstrip("mkKMGTi")
+    return Decimal(digits) * _SUFFIX[value[len(digits) :]]
+
+
+def format_cpu(cores: Decimal) -> str:
+    """Canonical form of a CPU quantity, as the API server would write it: `500m` or `2`."""
+    milli = int(cores * 1000)
+    return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
+
+
+def format_bytes(size: int) -> str:
+    """Canonical binary form: the largest of Ki, Mi, Gi, Ti that divides it."""
+    for suffix in ("Ti", "Gi", "Mi", "Ki"):
+        if size and size % int(_SUFFIX[suffix]) == 0:
+            return f"{size // int(_SUFFIX[suffix])}{suffix}"
+    return str(size)
+
+
+def human_bytes(size: float) -> str:
+    """For messages: three significant digits, decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """A plain decimal string such as `0.40`; floats are refused, since they do not survive a round trip."""
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not re.match(DECIMAL_PATTERN, value):
+        raise ValueError(f'{value!r} is not a decimal string such as "0.40"')
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:  # pragma: no cover - the pattern admits none
+        raise ValueError(str(error)) from error
+
+
+def _parse_bytes(value: Any) -> int:
+    return int(parse_quantity(value))
+
+
+def _string(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": 24, "examples": [example]})
+
+
+def _quantity(example: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {
+        "x-kubernetes-int-or-string": True,
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+    }
+    return WithJsonSchema({**schema, "pattern": QUANTITY_PATTERN, "maxLength": 24, "examples": [example]})
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration),
+    _string(DURATION_PATTERN, "150ms"),
+]
+Money = Annotated[Decimal, BeforeValidator(parse_decimal), PlainSerializer(str), _string(DECIMAL_PATTERN, "0.40")]
+Fraction = Annotated[Decimal, BeforeValidator(parse_decimal), PlainSerializer(str), _string(r"^0\.[0-9]{1,4}$", "0.8")]
+Cpu = Annotated[Decimal, BeforeValidator(parse_quantity), PlainSerializer(format_cpu), _quantity("500m")]
+Bytes = Annotated[int, BeforeValidator(_parse_bytes), PlainSerializer(format_bytes), _quantity("512Mi")]

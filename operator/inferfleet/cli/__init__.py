@@ -1,0 +1,1 @@
+"""The commands of `inferfleet`: one file each, with `add` (its flags) and a function that does it."""

@@ -1,0 +1,75 @@
+"""Bring the cluster to a plan: apply what differs, delete what nothing serves any more. Writes."""
+
+from collections.abc import Callable
+
+from inferfleet import names
+from inferfleet.errors import Rejected
+from inferfleet.fleet.drift import needs_apply
+from inferfleet.fleet.types import Applied, Obj, Observed, Plan, Problem
+from inferfleet.kube import kinds
+from inferfleet.kube.cluster import Cluster
+from inferfleet.names import Reason
+
+Written = Callable[[Obj], None]
+"""Told of every object as the server returned it, so that the next look does not see an older one."""
+
+
+async def apply(desired: list[Obj], plan: Plan, seen: Observed, cluster: Cluster, written: Written) -> Applied:
+    """Objects first, removals last; a refused write stops here and becomes a condition.
+
+    Raises the passing errors (`Conflict`, `Transient`): the queue tries again.
+    """
+    writes = 0
+    try:
+        for obj in desired:
+            if await _apply_one(obj, seen, cluster, written):
+                writes += 1
+        for kind, name, uid in leftovers(desired, plan, seen):
+            await cluster.delete(kind, seen.namespace, name, uid)
+            writes += 1
+    except Rejected as error:
+        return Applied(writes, Problem(Reason.APPLY_REJECTED, f"the API server refused a child: {error}"))
+    except _ForeignObjectError as error:
+        return Applied(writes, Problem(Reason.NAME_CONFLICT, str(error)))
+    return Applied(writes)
+
+
+class _ForeignObjectError(Exception):
+    pass
+
+
+async def _apply_one(desired: Obj, seen: Observed, cluster: Cluster, written: Written) -> bool:
+    kind, name = desired["kind"], desired["metadata"]["name"]
+    live = seen.children.get((kind, name))
+    if live is None:
+        # the informer sees only labelled objects: an object of somebody else must not be taken over
+        live = await cluster.get(kinds.KINDS[(desired["apiVersion"], kind)], seen.namespace, name)
+        if live is not None and not _owned(live, seen.uid):
+            raise _ForeignObjectError(
+                f"{kind} {name} exists in namespace {seen.namespace} and is not of this Model; rename one"
+            )
+    if not needs_apply(desired, live):
+        return False
+    written(await cluster.apply(desired, names.MANAGER))
+    return True
+
+
+def _owned(obj: Obj, uid: str) -> bool:
+    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences", ()))
+
+
+def leftovers(desired: list[Obj], plan: Plan, seen: Observed) -> list[tuple[kinds.Kind, str, str]]:
+    """Children that the plan has no use for, Deployments first; nothing of a plan that could not read the Model."""
+    if plan.keep_all:
+        return []
+    wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in desired}
+    for workload in plan.workloads:
+        wanted.add(("Service", names.service_name(seen.name, workload.class_)))
+        for placement in workload.placements:
+            wanted |= {("Deployment", placement.name), ("ConfigMap", f"{placement.name}-config")}
+    unused = [
+        (obj, name)
+        for (kind, name), obj in sorted(seen.children.items(), key=lambda item: item[0][0] != "Deployment")
+        if (kind, name) not in wanted and "deletionTimestamp" not in obj["metadata"] and _owned(obj, seen.uid)
+    ]
+    return [(kinds.KINDS[(obj["apiVersion"], obj["kind"])], name, obj["metadata"]["uid"]) for obj, name in unused]

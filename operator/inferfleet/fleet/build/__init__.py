@@ -1,0 +1,21 @@
+"""Desired children as plain objects: one file per kind, metadata from `meta`. Pure."""
+
+from inferfleet.fleet.build.config_map import config_map
+from inferfleet.fleet.build.deployment import deployment
+from inferfleet.fleet.build.service import service
+from inferfleet.fleet.types import ModelView, Obj, Plan
+from inferfleet.settings import Settings
+
+
+def build(model: ModelView, plan: Plan, settings: Settings) -> list[Obj]:
+    """All objects to apply: per planned workload a Service, and for its chosen placement ConfigMap and Deployment."""
+    objects: list[Obj] = []
+    for workload in plan.workloads:
+        if workload.valid is None:
+            continue
+        objects.append(service(model, workload.class_))
+        for placement in workload.placements:
+            if placement.evaluated:
+                config = config_map(model, workload.valid, placement)
+                objects += [config, deployment(model, workload.valid, placement, config, settings)]
+    return objects

@@ -1,0 +1,51 @@
+"""The ConfigMap with a placement's RuntimeConfig: batching, admission and weights. Pure."""
+
+import json
+from math import floor
+
+from inferfleet import names
+from inferfleet.fleet.build.meta import child
+from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet_runtime import contract
+
+LATENCY_CHUNK, THROUGHPUT_CHUNK = 128, 512
+"""Prompt tokens a step: small chunks keep the pauses short that a long prompt puts between others' tokens."""
+QUEUED_WAVES = 4
+"""Requests that may wait, in waves of all slots: more would wait longer than a client does."""
+
+
+def config_map(model: ModelView, valid: Valid, placement: Placement) -> Obj:
+    """Named after the placement; its content's hash is in the pod template, so that a change rolls out."""
+    config = runtime_config(model, valid, placement)
+    text = json.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True)
+    return child(
+        model,
+        "ConfigMap",
+        f"{placement.name}-config",
+        {names.LABEL_CLASS: valid.workload.class_},
+        {"data": {contract.CONFIG_PATH.name: text + "\n"}},
+    )
+
+
+def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> contract.RuntimeConfig:
+    """What the pods are told."""
+    assert placement.evaluated
+    chosen, traffic = placement.evaluated, valid.spec.traffic
+    variant = model.variants[chosen.candidate.variant.name]
+    origin = model.variants[variant.quantize_from] if variant.quantize_from else variant
+    assert origin.source
+    slots = chosen.prediction.slots
+    return contract.RuntimeConfig(
+        served_model_name=f"{model.namespace}/{model.name}",
+        workload_class=valid.workload.class_,
+        engine="llama-cpp",
+        source=contract.Source(uri=origin.source.uri, sha256=origin.source.sha256),
+        quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
+        slots=slots,
+        context_tokens=traffic.context_tokens,
+        prefill_chunk_tokens=LATENCY_CHUNK if valid.spec.slo.tpot else THROUGHPUT_CHUNK,
+        threads=max(1, floor(chosen.candidate.pool.cores)),
+        admission=contract.Admission(max_queued_tokens=QUEUED_WAVES * slots * traffic.context_tokens),
+        benchmark=contract.Benchmark(prompt_tokens=traffic.input_tokens.p50, output_tokens=traffic.output_tokens.p50),
+        drain_seconds=int(valid.spec.scaling.drain.total_seconds()),
+    )

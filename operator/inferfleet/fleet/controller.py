@@ -1,0 +1,185 @@
+"""The shell around the pure steps: informers wake keys, workers reconcile them, a loop scales. Reads and writes.
+
+One instance lives for one term of leadership; all that it remembers can be read from the cluster again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from inferfleet import errors, names
+from inferfleet.catalog.loader import Catalog
+from inferfleet.fleet.observe import Stores, ledger, utc_now
+from inferfleet.fleet.profiles import profile_objects, profile_status
+from inferfleet.fleet.reconcile import Context, Scaled, reconcile
+from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.trim import same, trim_node, trim_pod
+from inferfleet.fleet.types import Key, Obj
+from inferfleet.kube import kinds
+from inferfleet.kube.cluster import Cluster
+from inferfleet.kube.informer import Informer, Scope, trim_metadata
+from inferfleet.kube.kinds import Kind
+from inferfleet.kube.queue import Priority, WorkQueue, work
+from inferfleet.kube.scrape import Scraper
+from inferfleet.metrics import Metrics
+from inferfleet.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_CLUSTER_WIDE = (kinds.WORKLOAD_CLASS, kinds.HARDWARE_POOL, kinds.CAPACITY_PROFILE, kinds.NODE)
+"""A change of one of these may concern every Model."""
+_CHILDREN = (kinds.DEPLOYMENT, kinds.SERVICE, kinds.CONFIG_MAP, kinds.POD)
+_TRIMS = {kinds.POD: trim_pod, kinds.NODE: trim_node}
+
+
+@dataclass
+class _Memory:
+    """What outlives a reconcile; lost at a restart without harm."""
+
+    status_written: dict[Key, datetime] = field(default_factory=dict)
+    profiles: dict[str, Obj] = field(default_factory=dict)
+    applied_profiles: set[str] = field(default_factory=set)
+
+
+class Controller:
+    """Run it with `run`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        catalog: Catalog,
+        metrics: Metrics,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._cluster, self._settings, self._metrics, self._now = cluster, settings, metrics, now
+        self._context = Context(cluster, settings, catalog, self._written)
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._scaler = Scaler(settings.signal_max_age)
+        self._memory = _Memory()
+        self._informers = {kind: self._informer(kind) for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)}
+
+    def _informer(self, kind: Kind) -> Informer:
+        scope = Scope(kind, names.MANAGED_SELECTOR if kind in _CHILDREN else "")
+        return Informer(
+            self._cluster,
+            scope,
+            lambda old, new: self._changed(kind, old, new),
+            _TRIMS.get(kind, trim_metadata),
+        )
+
+    async def run(self) -> None:
+        """Until cancelled. No write before every informer has its first list."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers.values():
+                group.create_task(informer.run())
+            for informer in self._informers.values():
+                await informer.synced.wait()
+            log.info("synced", extra={"models": len(self._informers[kinds.MODEL].items())})
+            group.create_task(self._scaling())
+            group.create_task(work(self._queue, self._reconcile, self._settings.workers, self._failed))
+
+    def ages(self, now: float) -> dict[str, float]:
+        """Seconds since each informer last heard from the API server."""
+        return {kind.plural: now - informer.last_contact for kind, informer in self._informers.items()}
+
+    # --- waking -----------------------------------------------------------------------------
+
+    def _changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+        if same(old, new):
+            return
+        obj = new or old
+        assert obj
+        if kind == kinds.MODEL:
+            self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]), Priority.USER)
+        elif kind in _CLUSTER_WIDE:
+            for key in self._informers[kinds.MODEL].items():
+                self._queue.add(key, Priority.USER)
+        elif model := obj["metadata"].get("labels", {}).get(names.LABEL_MODEL):
+            self._queue.add((obj["metadata"]["namespace"], model), Priority.CHILD)
+
+    def _written(self, obj: Obj) -> None:
+        kind = kinds.kind_of(obj)
+        if informer := self._informers.get(kind):
+            informer.note(obj)
+
+    def _failed(self, key: Key, error: Exception) -> None:
+        self._metrics.reconciles.labels(type(error).__name__).inc()
+
+    # --- reconciling ------------------------------------------------------------------------
+
+    def _stores(self) -> Stores:
+        items = {kind: informer.items() for kind, informer in self._informers.items()}
+        return Stores(
+            models=items[kinds.MODEL],
+            classes=items[kinds.WORKLOAD_CLASS],
+            pools=items[kinds.HARDWARE_POOL],
+            profiles=items[kinds.CAPACITY_PROFILE],
+            nodes=items[kinds.NODE],
+            deployments=items[kinds.DEPLOYMENT],
+            services=items[kinds.SERVICE],
+            config_maps=items[kinds.CONFIG_MAP],
+            pods=items[kinds.POD],
+        )
+
+    async def _reconcile(self, key: Key) -> float | None:
+        now, stores = self._now(), self._stores()
+        scaled = Scaled(self._scaler.decisions(key), self._scaler.served(key), self._memory.status_written.get(key))
+        with self._metrics.reconcile_seconds.time():
+            result = await reconcile(key, stores, scaled, self._context, now)
+        self._metrics.reconciles.labels("ok").inc()
+        self._metrics.queue.set(len(self._queue))
+        if result is None:
+            self._scaler.plan(key, None, {})
+            self._memory.status_written.pop(key, None)
+            return None
+        self._scaler.plan(key, result.plan, ledger(stores.profiles, now, self._settings.capacity_max_age))
+        self._memory.profiles |= profile_objects(result.plan)
+        if result.status_written:
+            self._memory.status_written[key] = now
+        return result.recheck
+
+    # --- scaling ----------------------------------------------------------------------------
+
+    async def _scaling(self) -> None:
+        """A round every few seconds; one that fails is logged and the next one comes."""
+        scraper = Scraper(self._settings.scrape_timeout)
+        try:
+            while True:
+                began = time.monotonic()
+                try:
+                    await self._round(scraper)
+                except errors.ApiError as error:
+                    log.warning("scaling round failed", extra={"error": str(error)})
+                self._metrics.loop_seconds.observe(time.monotonic() - began)
+                await asyncio.sleep(max(0.1, self._settings.scale_interval - (time.monotonic() - began)))
+        finally:
+            await scraper.close()
+
+    async def _round(self, scraper: Scraper) -> None:
+        pods = list(self._informers[kinds.POD].items().values())
+        urls = self._scaler.urls(pods)
+        texts = await scraper.scrape(urls)
+        bad = self._scaler.heard(texts, urls, time.monotonic())
+        self._metrics.scrapes.labels("ok").inc(len(texts) - bad)
+        self._metrics.scrapes.labels("failed").inc(len(urls) - len(texts) + bad)
+        self._metrics.models.set(len(self._informers[kinds.MODEL].items()))
+        for key in self._scaler.decide(self._informers[kinds.POD].items().values(), time.monotonic()):
+            self._queue.add(key, Priority.CHILD)
+        await self._record()
+
+    async def _record(self) -> None:
+        """Write measured capacities that differ from the stored ones."""
+        now = self._now()
+        stored = ledger(self._informers[kinds.CAPACITY_PROFILE].items(), now, self._settings.capacity_max_age)
+        for name, measured in self._scaler.capacities().items():
+            profile = self._memory.profiles.get(name)
+            status = profile and profile_status(profile, measured, stored, now)
+            if profile and status:
+                if name not in self._memory.applied_profiles:
+                    await self._cluster.apply(profile, names.MANAGER)
+                    self._memory.applied_profiles.add(name)
+                self._written(await self._cluster.apply_status(status, names.STATUS_MANAGER))

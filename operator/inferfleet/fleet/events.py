@@ -1,0 +1,59 @@
+"""Events as values: what changed between two statuses, in words. Pure."""
+
+from dataclasses import dataclass
+
+from inferfleet.api.model import ModelStatus
+from inferfleet.fleet.types import Observed
+from inferfleet.names import Cond, Reason
+
+_GOOD = {
+    Cond.READY: "True",
+    Cond.PLANNED: "True",
+    Cond.DEPLOYED: "True",
+    Cond.SIGNAL_FRESH: "True",
+    Cond.WITHIN_LIMITS: "True",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of `kubectl describe`."""
+
+    type: str
+    """Normal or Warning."""
+    reason: str
+    message: str
+
+
+def events(seen: Observed, after: ModelStatus) -> list[Event]:
+    """Conditions that turned and replicas that changed; silence when nothing did."""
+    return [*_turned(seen.status, after), *_scaled(seen.status, after)]
+
+
+def _turned(before: ModelStatus, after: ModelStatus) -> list[Event]:
+    known = {c.type: c for c in before.conditions}
+    found = []
+    for condition in after.conditions:
+        old = known.get(condition.type)
+        same = old is not None and (old.status, old.reason) == (condition.status, condition.reason)
+        if same or condition.status == "Unknown" or condition.type == Cond.READY:
+            continue
+        good = condition.status == _GOOD[condition.type] or condition.reason == Reason.PODS_STARTING
+        if good and old is None and condition.type in (Cond.SIGNAL_FRESH, Cond.WITHIN_LIMITS):
+            continue  # the normal case from the start is not worth a line
+        found.append(Event("Normal" if good else "Warning", condition.reason, condition.message[:1000]))
+    return found
+
+
+def _scaled(before: ModelStatus, after: ModelStatus) -> list[Event]:
+    known = {p.name: p.replicas for p in before.placements}
+    why = {s.class_: s.message for s in after.scaling}
+    return [
+        Event(
+            "Normal",
+            "Scaled",
+            f"{p.name}: {known[p.name]} to {p.replicas} replicas: {why.get(p.class_, '')}"[:1000],
+        )
+        for p in after.placements
+        if p.name in known and known[p.name] != p.replicas
+    ]

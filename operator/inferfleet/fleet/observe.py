@@ -1,0 +1,176 @@
+"""From what informers hold to one frozen `Observed`: the edge where raw objects become types. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from inferfleet import names
+from inferfleet.api.capacity_profile import CapacityProfileStatus
+from inferfleet.api.hardware_pool import HardwarePoolSpec
+from inferfleet.api.model import ModelSpec, ModelStatus
+from inferfleet.api.quantities import parse_quantity
+from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.fleet.pods import failure
+from inferfleet.fleet.types import Key, Live, Node, Obj, Observed, PoolView, Problem
+from inferfleet.names import Reason
+from inferfleet.planning.types import Measured
+
+Store = Mapping[Key, Obj]
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the informers hold, by namespace and name."""
+
+    models: Store = field(default_factory=dict)
+    classes: Store = field(default_factory=dict)
+    pools: Store = field(default_factory=dict)
+    profiles: Store = field(default_factory=dict)
+    nodes: Store = field(default_factory=dict)
+    deployments: Store = field(default_factory=dict)
+    services: Store = field(default_factory=dict)
+    config_maps: Store = field(default_factory=dict)
+    pods: Store = field(default_factory=dict)
+
+
+def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) -> Observed | None:
+    """All that concerns one Model, or None when it is gone or going (garbage collection does the rest)."""
+    model = stores.models.get(key)
+    if model is None or "deletionTimestamp" in model["metadata"]:
+        return None
+    metadata = model["metadata"]
+    return Observed(
+        namespace=key[0],
+        name=key[1],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        spec=_parse(ModelSpec, model.get("spec", {}), Reason.INVALID_SPEC, f"Model {key[1]}"),
+        status=_status(model.get("status", {})),
+        classes={
+            name: _parse(WorkloadClassSpec, o.get("spec", {}), Reason.CLASS_INVALID, f"WorkloadClass {name}")
+            for (_, name), o in stores.classes.items()
+        },
+        pools={name: _pool(name, o) for (_, name), o in stores.pools.items()},
+        nodes=tuple(node(o) for o in stores.nodes.values()),
+        ledger=ledger(stores.profiles, now, capacity_max_age),
+        live=tuple(sorted(_live(key, stores), key=lambda p: (p.created, p.name))),
+        held=_held(stores.deployments),
+        children=_children(key, stores),
+    )
+
+
+def _parse(type_: type[T], raw: Any, reason: str, what: str) -> T | Problem:
+    try:
+        return type_.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Problem(reason, f"{what}: spec.{where}: {first['msg']}")
+
+
+def _status(raw: Any) -> ModelStatus:
+    """A status nobody can read is as good as none: it is written anew."""
+    try:
+        return ModelStatus.model_validate(raw)
+    except ValidationError:
+        return ModelStatus()
+
+
+def _pool(name: str, obj: Obj) -> PoolView | Problem:
+    spec = _parse(HardwarePoolSpec, obj.get("spec", {}), Reason.POOL_INVALID, f"HardwarePool {name}")
+    return spec if isinstance(spec, Problem) else PoolView(name, obj["metadata"].get("labels", {}), spec)
+
+
+def node(obj: Obj) -> Node:
+    """A Node; one that is cordoned or not Ready is not usable."""
+    status = obj.get("status", {})
+    allocatable = status.get("allocatable", {})
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+    return Node(
+        name=obj["metadata"]["name"],
+        labels=obj["metadata"].get("labels", {}),
+        cores=float(parse_quantity(allocatable.get("cpu", "0"))),
+        memory=int(parse_quantity(allocatable.get("memory", "0"))),
+        usable=ready and not obj.get("spec", {}).get("unschedulable", False),
+    )
+
+
+def ledger(profiles: Store, now: datetime, max_age: float) -> dict[str, Measured]:
+    """Measured capacity by profile name; what is older than `max_age` seconds is not believed."""
+    found = {}
+    for (_, name), obj in profiles.items():
+        status = CapacityProfileStatus.model_validate(obj.get("status", {}))
+        if status.tokens_per_second > 0 and status.source in ("Benchmarked", "Observed"):
+            age = now - datetime.fromisoformat(status.measured_at)
+            if age.total_seconds() <= max_age:
+                source = "Observed" if status.source == "Observed" else "Benchmarked"
+                found[name] = Measured(float(status.tokens_per_second), source)  # type: ignore[arg-type]
+    return found
+
+
+def _live(key: Key, stores: Stores) -> Iterable[Live]:
+    for (namespace, name), obj in stores.deployments.items():
+        labels = obj["metadata"].get("labels", {})
+        if namespace == key[0] and labels.get(names.LABEL_MODEL) == key[1] and names.LABEL_PLACEMENT in labels:
+            pods = [o for (ns, _), o in stores.pods.items() if ns == namespace and _belongs(o, labels)]
+            yield live(name, obj, pods)
+
+
+def _belongs(pod: Obj, labels: Mapping[str, str]) -> bool:
+    theirs = pod["metadata"].get("labels", {})
+    return all(theirs.get(k) == labels.get(k) for k in (names.LABEL_MODEL, names.LABEL_CLASS, names.LABEL_PLACEMENT))
+
+
+def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
+    """A placement of its Deployment's labels; nothing is read from any status of ours."""
+    metadata, labels = obj["metadata"], obj["metadata"]["labels"]
+    annotations = metadata.get("annotations", {})
+    return Live(
+        name=name,
+        class_=labels[names.LABEL_CLASS],
+        pool=labels[names.LABEL_POOL],
+        variant=labels[names.LABEL_VARIANT],
+        engine=labels[names.LABEL_ENGINE],
+        slots=int(annotations.get(names.ANNOTATION_SLOTS, 0)),
+        profile=annotations.get(names.ANNOTATION_PROFILE, ""),
+        replicas=obj.get("spec", {}).get("replicas", 1),
+        ready=obj.get("status", {}).get("readyReplicas", 0),
+        created=metadata.get("creationTimestamp", ""),
+        deleting="deletionTimestamp" in metadata,
+        failure=failure(pods),
+    )
+
+
+def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:
+    held: dict[tuple[str, str, str], dict[str, int]] = {}
+    for (namespace, _), obj in deployments.items():
+        labels = obj["metadata"].get("labels", {})
+        if names.LABEL_PLACEMENT not in labels:
+            continue
+        pools = held.setdefault((namespace, labels[names.LABEL_MODEL], labels[names.LABEL_CLASS]), {})
+        pool = labels[names.LABEL_POOL]
+        pools[pool] = pools.get(pool, 0) + obj.get("spec", {}).get("replicas", 1)
+    return held
+
+
+def _children(key: Key, stores: Stores) -> dict[tuple[str, str], Obj]:
+    kinds = (
+        ("Deployment", stores.deployments),
+        ("Service", stores.services),
+        ("ConfigMap", stores.config_maps),
+    )
+    return {
+        (kind, name): obj
+        for kind, store in kinds
+        for (namespace, name), obj in store.items()
+        if namespace == key[0] and obj["metadata"].get("labels", {}).get(names.LABEL_MODEL) == key[1]
+    }
+
+
+def utc_now() -> datetime:
+    """The one reading of the wall clock; everything else takes `now` as an argument."""
+    return datetime.now(UTC).replace(microsecond=0)

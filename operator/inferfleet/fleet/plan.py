@@ -1,0 +1,94 @@
+"""What shall be: placements and replicas of every workload, each with its reason. Pure."""
+
+from collections.abc import Mapping
+from math import ceil
+
+from inferfleet import names
+from inferfleet.fleet.types import (
+    Blocked,
+    Live,
+    Observed,
+    Placement,
+    Plan,
+    Problem,
+    State,
+    Valid,
+    WorkloadPlan,
+)
+from inferfleet.planning.choose import choose
+from inferfleet.planning.types import Answer, Evaluated
+
+
+def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, replicas: Mapping[str, int]) -> Plan:
+    """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs."""
+    if isinstance(validated, Problem):
+        classes = sorted({p.class_ for p in seen.live}) or [""]
+        return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
+    return Plan(
+        tuple(
+            _frozen(item.class_, item.problem, seen)
+            if isinstance(item, Blocked)
+            else _planned(item, seen, replicas.get(item.workload.class_))
+            for item in validated
+        )
+    )
+
+
+def _running(seen: Observed, class_: str) -> list[Live]:
+    return [p for p in seen.live if p.class_ == class_ and not p.deleting]
+
+
+def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
+    """Nothing of what serves is touched: a declared input that vanished is not an order to stop."""
+    running = _running(seen, class_)
+    if not running:
+        return WorkloadPlan(class_, False, problem.reason, problem.message, ())
+    kept = ", ".join(p.name for p in running)
+    message = f"{problem.message}; frozen: {kept} keeps serving as it is"
+    return WorkloadPlan(class_, False, problem.reason, message, tuple(_as_it_is(p, "Frozen") for p in running))
+
+
+def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
+    class_, running = valid.workload.class_, _running(seen, valid.workload.class_)
+    answer = choose(valid.question)
+    if answer.chosen is None:
+        frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
+        return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
+    placements = _placements(valid, answer.chosen, running, decided, seen.name)
+    return WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid)
+
+
+def _placements(
+    valid: Valid, chosen: Evaluated, running: list[Live], decided: int | None, model: str
+) -> tuple[Placement, ...]:
+    """The chosen one, and those that it replaces for as long as it is not ready."""
+    class_, bounds = valid.workload.class_, valid.workload.replicas
+    current = next((p for p in running if p.identity == chosen.identity), None)
+    others = [p for p in running if p.identity != chosen.identity]
+    count = min(max(_replicas(valid, chosen, current or next(iter(others), None), decided), bounds.min), bounds.max)
+    ready = current is not None and current.ready >= min(count, current.replicas) and current.ready >= bounds.min
+    name = names.placement_name(model, class_, names.placement_id(*chosen.identity))
+    target = Placement(name, chosen.identity, "Serving" if ready else "Starting", count, chosen)
+    return (target,) if ready else (target, *(_as_it_is(p, "Retiring") for p in others))
+
+
+def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:
+    if decided is not None:
+        return decided
+    if current is not None:
+        return current.replicas
+    demand = valid.workload.demand
+    if demand is None:
+        return valid.workload.replicas.min
+    tokens = demand.requests_per_second * valid.spec.traffic.output_tokens.p50
+    return ceil(tokens / (chosen.tokens_per_second * float(valid.spec.scaling.target_utilization)))
+
+
+def _as_it_is(live: Live, state: State) -> Placement:
+    return Placement(live.name, live.identity, state, live.replicas, None)
+
+
+def _sentence(answer: Answer) -> str:
+    assert answer.chosen
+    candidate = answer.chosen.candidate
+    return f"{candidate.variant.name} on {candidate.pool.name} with {candidate.engine}: {answer.message}"

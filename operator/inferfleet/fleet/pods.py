@@ -1,0 +1,58 @@
+"""What Pods say of themselves: why they do not start, how long they took, whom to scrape. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+_WAITING_IS_NORMAL = ("ContainerCreating", "PodInitializing", "")
+DEFAULT_BOOT = 30.0
+"""Seconds from creation to Ready while no pod has shown it."""
+
+
+def failure(pods: Iterable[Mapping[str, Any]]) -> str:
+    """A sentence for the first pod, by name, that cannot start; empty when none is in trouble."""
+    for pod in sorted(pods, key=lambda p: str(p["metadata"]["name"])):
+        if trouble := _trouble(pod.get("status", {})):
+            return f"pod {pod['metadata']['name']}: {trouble}"
+    return ""
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"cannot be scheduled: {condition.get('message', condition.get('reason', ''))}"
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        state = container.get("state", {})
+        waiting = state.get("waiting", {})
+        if waiting.get("reason", "") not in _WAITING_IS_NORMAL:
+            last = container.get("lastState", {}).get("terminated", {})
+            detail = last.get("message") or waiting.get("message", "")
+            return f"container {container['name']}: {waiting['reason']}: {detail.strip()[-400:]}"
+        ended = state.get("terminated", {})
+        if ended.get("exitCode", 0) != 0:
+            message = ended.get("message", "").strip()[-400:]
+            return f"container {container['name']} ended with code {ended['exitCode']}: {message}"
+    return ""
+
+
+def ready(pod: Mapping[str, Any]) -> bool:
+    """Ready and not on its way out."""
+    return "deletionTimestamp" not in pod["metadata"] and _ready_since(pod) is not None
+
+
+def boot_seconds(pods: Iterable[Mapping[str, Any]]) -> float:
+    """Median time from creation to Ready."""
+    took = []
+    for pod in pods:
+        if since := _ready_since(pod):
+            created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+            took.append((datetime.fromisoformat(since) - created).total_seconds())
+    return max(1.0, median(took)) if took else DEFAULT_BOOT
+
+
+def _ready_since(pod: Mapping[str, Any]) -> str | None:
+    for condition in pod.get("status", {}).get("conditions", ()):
+        if condition["type"] == "Ready" and condition["status"] == "True":
+            return str(condition["lastTransitionTime"])
+    return None

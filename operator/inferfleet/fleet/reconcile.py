@@ -1,0 +1,120 @@
+"""One reconcile of one Model: the five steps in order. Reads informers, writes the cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from inferfleet import names
+from inferfleet.api.base import GROUP, VERSION
+from inferfleet.api.model import ModelSpec, ModelStatus
+from inferfleet.catalog.loader import Catalog
+from inferfleet.fleet.apply import Written, apply
+from inferfleet.fleet.build import build
+from inferfleet.fleet.events import Event, events
+from inferfleet.fleet.observe import Stores, observe
+from inferfleet.fleet.plan import make_plan
+from inferfleet.fleet.status import compute_status, settled, to_json
+from inferfleet.fleet.types import Key, ModelView, Obj, Observed, Plan
+from inferfleet.fleet.validate import validate
+from inferfleet.kube.cluster import Cluster
+from inferfleet.scaling.law import Decision
+from inferfleet.settings import Settings
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What the scaling loop knows of one Model."""
+
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    """By class."""
+    served: Mapping[str, float] | None = None
+    """Output tokens per second by class; None before the first scrape."""
+    status_written: datetime | None = None
+    """When live numbers were last written."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every reconcile is given."""
+
+    cluster: Cluster
+    settings: Settings
+    catalog: Catalog
+    written: Written
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a reconcile."""
+
+    plan: Plan
+    writes: int
+    status_written: bool
+    recheck: float
+    """Seconds until it should be looked at again, whatever happens."""
+
+
+async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, now: datetime) -> Result | None:
+    """Bring the cluster one step closer to the Model; None when the Model is gone."""
+    seen = observe(key, stores, now, context.settings.capacity_max_age)
+    if seen is None:
+        return None
+    validated = validate(seen, context.catalog, context.settings)
+    plan = make_plan(seen, validated, {class_: d.replicas for class_, d in scaled.decisions.items()})
+    model = _view(seen)
+    desired = build(model, plan, context.settings) if model else []
+    applied = await apply(desired, plan, seen, context.cluster, context.written)
+    status = compute_status(seen, plan, applied, scaled.decisions, scaled.served, now)
+    wrote = await _write_status(seen, status, scaled, context, now)
+    return Result(plan, applied.writes, wrote, context.settings.resync_interval)
+
+
+def _view(seen: Observed) -> ModelView | None:
+    if not isinstance(seen.spec, ModelSpec):
+        return None
+    return ModelView(seen.namespace, seen.name, seen.uid, {v.name: v for v in seen.spec.variants})
+
+
+async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, context: Context, now: datetime) -> bool:
+    """Once, at the end, if different; when only live numbers moved, not more often than they are due."""
+    if status == seen.status:
+        return False
+    recently = (
+        scaled.status_written and (now - scaled.status_written).total_seconds() < context.settings.status_interval
+    )
+    if recently and settled(status) == settled(seen.status):
+        return False
+    body = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "Model",
+        "metadata": {"name": seen.name, "namespace": seen.namespace},
+        "status": to_json(status),
+    }
+    context.written(await context.cluster.apply_status(body, names.STATUS_MANAGER))
+    for event in events(seen, status):
+        await context.cluster.create(_event(seen, event, now))
+    return True
+
+
+def _event(seen: Observed, event: Event, now: datetime) -> Obj:
+    stamp = now.isoformat().replace("+00:00", "Z")
+    suffix = names.digest([event.reason, event.message, stamp], 12)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{seen.name}.{suffix}", "namespace": seen.namespace},
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+        "involvedObject": {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "Model",
+            "name": seen.name,
+            "namespace": seen.namespace,
+            "uid": seen.uid,
+        },
+        "source": {"component": names.MANAGER},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

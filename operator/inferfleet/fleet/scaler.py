@@ -1,0 +1,165 @@
+"""The scaling loop's memory: windows, histories and decisions of every workload. No I/O; called by the controller."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from inferfleet import names
+from inferfleet.fleet.pods import boot_seconds, ready
+from inferfleet.fleet.types import Key, Obj, Plan
+from inferfleet.planning.types import Measured
+from inferfleet.scaling.demand import SPAN
+from inferfleet.scaling.law import Decision, History
+from inferfleet.scaling.signal import Window, extend, parse
+from inferfleet.scaling.workload import Round, Signals, Target, scale
+from inferfleet_runtime.contract import METRICS_PATH, PORT
+
+WINDOW = 3 * SPAN
+"""Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
+
+
+def targets(plan: Plan) -> dict[str, Target]:
+    """What the loop may scale: planned workloads; a frozen one keeps its replicas."""
+    found = {}
+    for workload in plan.workloads:
+        if workload.valid is None or not workload.placements:
+            continue
+        target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
+        assert target.evaluated
+        found[workload.class_] = Target(
+            class_=workload.class_,
+            placement=target.name,
+            profile=target.evaluated.profile,
+            replicas=target.replicas,
+            minimum=bounds.min,
+            maximum=bounds.max,
+            room=target.evaluated.candidate.pool.free,
+            planned_capacity=target.evaluated.tokens_per_second,
+            utilization=float(spec.scaling.target_utilization),
+            delay=spec.scaling.scale_in_delay.total_seconds(),
+            output_tokens=float(spec.traffic.output_tokens.p50),
+        )
+    return found
+
+
+@dataclass
+class _Workload:
+    history: History = ()
+    last: Round | None = None
+
+
+class Scaler:
+    """Remembers between rounds; decides with `scaling.workload.scale`."""
+
+    def __init__(self, signal_max_age: float) -> None:
+        self._max_age = signal_max_age
+        self._targets: dict[Key, dict[str, Target]] = {}
+        self._workloads: dict[tuple[Key, str], _Workload] = {}
+        self._windows: dict[str, Window] = {}
+        self._asked_since: dict[str, float] = {}
+        self._capacity: dict[str, Measured] = {}
+
+    def plan(self, key: Key, plan: Plan | None, ledger: Mapping[str, Measured]) -> None:
+        """What is to be scaled from now on; a Model that is gone is forgotten."""
+        self._targets[key] = targets(plan) if plan else {}
+        if plan is None:
+            del self._targets[key]
+        wanted = self._targets.get(key, {})
+        for owner, class_ in list(self._workloads):
+            if owner == key and class_ not in wanted:
+                del self._workloads[(owner, class_)]
+        for target in wanted.values():
+            if target.profile not in self._capacity and target.profile in ledger:
+                self._capacity[target.profile] = ledger[target.profile]
+
+    def decisions(self, key: Key) -> dict[str, Decision]:
+        """The last decisions of a Model by class."""
+        return {class_: w.last.decision for (owner, class_), w in self._workloads.items() if owner == key and w.last}
+
+    def served(self, key: Key) -> dict[str, float] | None:
+        """Output tokens per second by class; None before the first round."""
+        found = {
+            class_: w.last.demand.served for (owner, class_), w in self._workloads.items() if owner == key and w.last
+        }
+        return found or None
+
+    def capacities(self) -> Mapping[str, Measured]:
+        """Measured capacity by CapacityProfile."""
+        return self._capacity
+
+    def urls(self, pods: Iterable[Obj]) -> dict[str, str]:
+        """Whom to scrape, by uid: ready pods of the workloads that are scaled."""
+        scaled = {(key[0], key[1], class_) for key, classes in self._targets.items() for class_ in classes}
+        return {
+            pod["metadata"]["uid"]: f"http://{_host(pod['status']['podIP'])}:{PORT}{METRICS_PATH}"
+            for pod in pods
+            if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
+        }
+
+    def heard(self, texts: Mapping[str, str], asked: Iterable[str], now: float) -> int:
+        """Add what was scraped; forget pods that were not asked. Returns how many answers were unusable."""
+        bad = 0
+        kept = {uid: self._windows.get(uid, ()) for uid in asked}
+        self._asked_since = {uid: self._asked_since.get(uid, now) for uid in kept}
+        for uid, text in texts.items():
+            try:
+                kept[uid] = extend(kept[uid], parse(text, now), WINDOW)
+            except ValueError:
+                bad += 1
+        self._windows = kept
+        return bad
+
+    def decide(self, pods: Iterable[Obj], now: float) -> set[Key]:
+        """One round over all workloads; the Models whose decision or signal changed."""
+        by_workload: dict[tuple[str, str, str], list[Obj]] = {}
+        for pod in pods:
+            by_workload.setdefault(_workload(pod), []).append(pod)
+        changed = set()
+        for key, classes in self._targets.items():
+            for target in classes.values():
+                mine = by_workload.get((*key, target.class_), [])
+                if self._round(key, target, mine, now):
+                    changed.add(key)
+        return changed
+
+    def _round(self, key: Key, target: Target, pods: list[Obj], now: float) -> bool:
+        state = self._workloads.setdefault((key, target.class_), _Workload())
+        serving = [p for p in pods if ready(p)]
+        own = frozenset(p["metadata"]["name"] for p in serving if _placement(p) == target.placement)
+        windows = {
+            p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
+        }
+        signals = Signals(now, windows, own, boot_seconds(pods), self._max_age)
+        before = state.last
+        state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
+        state.history = state.last.decision.history
+        if state.last.measured:
+            self._capacity[target.profile] = state.last.measured
+        return before is None or _news(before, state.last, target)
+
+    def _new(self, pod: Obj, now: float) -> bool:
+        """Whether a pod has not answered yet because it only just became ready: that is no stale signal."""
+        uid = pod["metadata"]["uid"]
+        return not self._windows.get(uid) and now - self._asked_since.get(uid, now) < self._max_age
+
+
+def _news(before: Round, after: Round, target: Target) -> bool:
+    same = (before.decision.reason, before.decision.fresh) == (after.decision.reason, after.decision.fresh)
+    return not same or after.decision.replicas != target.replicas or before.demand.served != after.demand.served
+
+
+def _workload(pod: Obj) -> tuple[str, str, str]:
+    labels = pod["metadata"].get("labels", {})
+    return pod["metadata"]["namespace"], labels.get(names.LABEL_MODEL, ""), labels.get(names.LABEL_CLASS, "")
+
+
+def _placement(pod: Obj) -> str:
+    labels = pod["metadata"].get("labels", {})
+    return names.placement_name(
+        labels.get(names.LABEL_MODEL, ""),
+        labels.get(names.LABEL_CLASS, ""),
+        labels.get(names.LABEL_PLACEMENT, ""),
+    )
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip

@@ -1,0 +1,137 @@
+"""The status of a Model: a function of what was observed, planned and applied. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from inferfleet import names
+from inferfleet.api.model import Endpoint, ModelStatus, PlacementStatus, Rejected, ScalingStatus, Summary
+from inferfleet.fleet.conditions import conditions
+from inferfleet.fleet.types import Applied, Live, Observed, Placement, Plan, WorkloadPlan
+from inferfleet.planning.types import Rejection
+from inferfleet.scaling.law import Decision
+
+MAX_REJECTED = 128
+
+
+def compute_status(
+    seen: Observed,
+    plan: Plan,
+    applied: Applied,
+    scaling: Mapping[str, Decision],
+    served: Mapping[str, float] | None,
+    now: datetime,
+) -> ModelStatus:
+    """`served` are output tokens per second by class; None before the first scrape: the last written number stays."""
+    live = {p.name: p for p in seen.live}
+    placements = [_placement(w, p, live.get(p.name), seen.status) for w in plan.workloads for p in w.placements]
+    return ModelStatus(
+        observed_generation=seen.generation,
+        conditions=conditions(seen, plan, applied, scaling, now),
+        summary=_summary(seen, plan, placements, served),
+        endpoints=[
+            Endpoint(class_=w.class_, url=names.endpoint_url(seen.namespace, seen.name, w.class_))
+            for w in plan.workloads
+            if w.placements
+        ],
+        placements=placements,
+        rejected=[_rejected(w.class_, r) for w in plan.workloads for r in w.rejected][:MAX_REJECTED],
+        scaling=_scaling(plan, scaling, seen.status),
+    )
+
+
+def two_digits(value: float) -> int:
+    """Rounded to two significant digits, so that noise writes nothing."""
+    return int(float(f"{value:.2g}"))
+
+
+def _placement(
+    workload: WorkloadPlan, placement: Placement, live: Live | None, previous: ModelStatus
+) -> PlacementStatus:
+    known = next((p for p in previous.placements if p.name == placement.name), None)
+    pool, variant, engine = placement.identity
+    common = {
+        "class": workload.class_,
+        "name": placement.name,
+        "state": placement.state,
+        "pool": pool,
+        "variant": variant,
+    }
+    counts = {"engine": engine, "replicas": placement.replicas, "ready": live.ready if live else 0}
+    if placement.evaluated is None:
+        slots, speed = (known.slots, known.tokens_per_second) if known else (live.slots if live else 0, 0)
+        facts = {"slots": slots, "tokensPerSecond": speed, "reason": workload.reason}
+        return PlacementStatus.model_validate(
+            {**common, **counts, **facts, "costPer1MTokens": known and known.cost_per1_m_tokens}
+        )
+    chosen = placement.evaluated
+    facts = {
+        "slots": chosen.prediction.slots,
+        "tokensPerSecond": two_digits(chosen.tokens_per_second),
+        "costPer1MTokens": str(chosen.cost),
+        "capacitySource": chosen.capacity_source,
+        "reason": workload.reason,
+        "message": workload.message[:1024],
+    }
+    return PlacementStatus.model_validate({**common, **counts, **facts})
+
+
+def _summary(
+    seen: Observed, plan: Plan, placements: list[PlacementStatus], served: Mapping[str, float] | None
+) -> Summary:
+    ready, wanted = (
+        sum(p.ready for p in placements),
+        sum(p.replicas for p in placements if p.state != "Retiring"),
+    )
+    speed = seen.status.summary.tokens_per_second if served is None else two_digits(sum(served.values()))
+    costs = [p.cost_per1_m_tokens for p in placements if p.cost_per1_m_tokens and p.state != "Retiring"]
+    return Summary.model_validate(
+        {
+            "workloads": len(plan.workloads),
+            "ready": ready,
+            "wanted": wanted,
+            "replicas": f"{ready}/{wanted}",
+            "tokensPerSecond": speed,
+            "costPer1MTokens": max(costs, key=float) if costs else None,
+            "pools": ",".join(sorted({p.pool for p in placements})),
+        }
+    )
+
+
+def _rejected(class_: str, rejection: Rejection) -> Rejected:
+    candidate = rejection.candidate
+    return Rejected(
+        class_=class_,
+        pool=candidate.pool.name,
+        variant=candidate.variant.name,
+        engine=candidate.engine,
+        reason=rejection.reason,
+        binding_constraint=rejection.binding,
+        message=rejection.message[:1024],
+    )
+
+
+def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus) -> list[ScalingStatus]:
+    """A workload without a decision yet keeps the last one that was written."""
+    known = {s.class_: s for s in previous.scaling}
+    found = []
+    for workload in plan.workloads:
+        if decision := scaling.get(workload.class_):
+            found.append(ScalingStatus(class_=workload.class_, reason=decision.reason, message=decision.message[:1024]))
+        elif workload.class_ in known:
+            found.append(known[workload.class_])
+    return found
+
+
+def to_json(status: ModelStatus) -> dict[str, object]:
+    """As it is applied; None is left out."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def settled(status: ModelStatus) -> ModelStatus:
+    """Without live numbers and wording: when only these differ, the write may wait."""
+    quiet = status.summary.model_copy(update={"tokens_per_second": 0})
+    scaling = [s.model_copy(update={"message": ""}) for s in status.scaling]
+    conditions = [c.model_copy(update={"message": ""}) for c in status.conditions]
+    placements = [p.model_copy(update={"message": "", "tokens_per_second": 0}) for p in status.placements]
+    update = {"summary": quiet, "scaling": scaling, "conditions": conditions, "placements": placements}
+    return status.model_copy(update=update)

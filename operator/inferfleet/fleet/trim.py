@@ -1,0 +1,56 @@
+"""What informers keep of the objects of others: memory and wake-ups follow what is decided on. Pure."""
+
+from inferfleet.fleet.types import Obj
+
+_POD_STATUS = ("podIP", "phase", "conditions", "initContainerStatuses", "containerStatuses")
+_POD_META = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "labels",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+_CONTAINER = ("name", "state", "lastState")
+_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+
+
+def trim_pod(obj: Obj) -> Obj:
+    """Names, labels, address, conditions and container states; no spec."""
+    status = {key: obj["status"][key] for key in _POD_STATUS if key in obj.get("status", {})}
+    for field, kept in (
+        ("initContainerStatuses", _CONTAINER),
+        ("containerStatuses", _CONTAINER),
+        ("conditions", _CONDITION),
+    ):
+        if field in status:
+            status[field] = [_only(item, kept) for item in status[field]]
+    return {"metadata": _only(obj["metadata"], _POD_META), "status": status}
+
+
+def trim_node(obj: Obj) -> Obj:
+    """Name, labels, what pods may request, cordon, and readiness without its heartbeat."""
+    status = obj.get("status", {})
+    ready = [_only(c, ("type", "status")) for c in status.get("conditions", ()) if c["type"] == "Ready"]
+    return {
+        "metadata": _only(obj["metadata"], ("name", "resourceVersion", "labels")),
+        "spec": _only(obj.get("spec", {}), ("unschedulable",)),
+        "status": {
+            "allocatable": _only(status.get("allocatable", {}), ("cpu", "memory")),
+            "conditions": ready,
+        },
+    }
+
+
+def same(old: Obj | None, new: Obj | None) -> bool:
+    """Whether a change leaves all that was kept as it was: then nobody is woken."""
+    return old is not None and new is not None and _without_version(old) == _without_version(new)
+
+
+def _without_version(obj: Obj) -> Obj:
+    return obj | {"metadata": {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}}
+
+
+def _only(mapping: Obj, keys: tuple[str, ...]) -> Obj:
+    return {key: mapping[key] for key in keys if key in mapping}

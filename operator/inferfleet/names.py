@@ -1,0 +1,135 @@
+"""Every label, annotation, condition type, reason and name function. Pure.
+
+Names are permanent: a golden test pins them; add, never change.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from inferfleet.api.base import GROUP
+
+MANAGER = "inferfleet"
+"""Field manager of children."""
+STATUS_MANAGER = "inferfleet-status"
+LEASE = "inferfleet-operator"
+
+LABEL_MANAGED = f"{GROUP}/managed"
+LABEL_MODEL = f"{GROUP}/model"
+LABEL_CLASS = f"{GROUP}/class"
+LABEL_POOL = f"{GROUP}/pool"
+LABEL_VARIANT = f"{GROUP}/variant"
+LABEL_ENGINE = f"{GROUP}/engine"
+LABEL_PLACEMENT = f"{GROUP}/placement"
+MANAGED_SELECTOR = f"{LABEL_MANAGED}=true"
+
+ANNOTATION_HASH = f"{GROUP}/desired-hash"
+ANNOTATION_CONFIG = f"{GROUP}/config-hash"
+ANNOTATION_SLOTS = f"{GROUP}/slots"
+ANNOTATION_PROFILE = f"{GROUP}/capacity-profile"
+"""On a Deployment: the CapacityProfile that its pods measure."""
+
+SERVICE_PORT = 80
+
+
+class Cond:
+    """Condition types of a Model."""
+
+    READY = "Ready"
+    PLANNED = "Planned"
+    DEPLOYED = "Deployed"
+    SIGNAL_FRESH = "SignalFresh"
+    WITHIN_LIMITS = "WithinLimits"
+
+
+class Reason:
+    """Stable codes: conditions, rejected candidates, scaling decisions and events."""
+
+    # validation
+    INVALID_SPEC = "InvalidSpec"
+    CLASS_NOT_FOUND = "ClassNotFound"
+    CLASS_INVALID = "ClassInvalid"
+    ARCHITECTURE_UNKNOWN = "ArchitectureUnknown"
+    NO_POOLS = "NoPools"
+    # freezing
+    POOL_NOT_FOUND = "PoolNotFound"
+    NODES_NOT_FOUND = "NodesNotFound"
+    # rejecting
+    POOL_INVALID = "PoolInvalid"
+    ACCELERATOR_UNKNOWN = "AcceleratorUnknown"
+    ENGINE_UNSUPPORTED = "EngineUnsupported"
+    QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
+    QUANTIZATION_NOT_ALLOWED = "QuantizationNotAllowed"
+    NO_PRICE = "NoPrice"
+    MEMORY_DOES_NOT_FIT = "MemoryDoesNotFit"
+    SLO_VIOLATED = "SLOViolated"
+    COST_LIMIT_EXCEEDED = "CostLimitExceeded"
+    POOL_EXHAUSTED = "PoolExhausted"
+    COST_ABOVE_BEST = "CostAboveBest"
+    LATENCY_ABOVE_BEST = "LatencyAboveBest"
+    # choosing
+    CHEAPEST_WITHIN_SLO = "CheapestWithinSLO"
+    FASTEST_WITHIN_SLO = "FastestWithinSLO"
+    INCUMBENT_KEPT = "IncumbentKept"
+    NO_CANDIDATE = "NoCandidate"
+    PLANNED = "Planned"
+    FROZEN = "Frozen"
+    # deploying
+    AVAILABLE = "Available"
+    PODS_STARTING = "PodsStarting"
+    PODS_FAILING = "PodsFailing"
+    NAME_CONFLICT = "NameConflict"
+    APPLY_REJECTED = "ApplyRejected"
+    # scaling
+    SIGNAL_FRESH = "SignalFresh"
+    SIGNAL_STALE = "SignalStale"
+    NO_SIGNAL_YET = "NoSignalYet"
+    WITHIN_LIMITS = "WithinLimits"
+    MAX_REPLICAS = "MaxReplicas"
+    DEMAND = "Demand"
+    SCALE_IN_DELAY = "ScaleInDelay"
+    STEADY = "Steady"
+
+
+def digest(value: Any, length: int = 8) -> str:
+    """Hex digest of a JSON value, independent of key order."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+
+
+def join(*parts: str, limit: int = 63) -> str:
+    """`a-b-c`; over the limit, cut and made unique by a hash of the whole."""
+    whole = "-".join(parts)
+    if len(whole) <= limit:
+        return whole
+    return f"{whole[: limit - 9].rstrip('-')}-{digest(whole)}"
+
+
+def placement_id(pool: str, variant: str, engine: str) -> str:
+    """What makes two placements of a workload different; other settings roll out in place."""
+    return digest([pool, variant, engine])
+
+
+def placement_name(model: str, class_: str, placement: str) -> str:
+    """Name of a placement's Deployment, at most 52 characters so that pod names keep their suffix."""
+    return f"{join(model, class_, limit=43)}-{placement}"
+
+
+def config_name(model: str, class_: str, placement: str) -> str:
+    """Name of the ConfigMap with a placement's RuntimeConfig."""
+    return f"{placement_name(model, class_, placement)}-config"
+
+
+def service_name(model: str, class_: str) -> str:
+    """Name of a workload's Service."""
+    return join(model, class_)
+
+
+def endpoint_url(namespace: str, model: str, class_: str) -> str:
+    """OpenAI base URL of a workload inside the cluster."""
+    return f"http://{service_name(model, class_)}.{namespace}.svc/v1"
+
+
+def workload_labels(model: str, class_: str) -> dict[str, str]:
+    """What selects all pods of a workload."""
+    return {LABEL_MODEL: model, LABEL_CLASS: class_}

@@ -1,0 +1,166 @@
+"""The choice for one workload: every pool x variant x engine, rejected with a reason or priced. Pure."""
+
+from decimal import Decimal
+from itertools import product
+from math import exp, log
+from statistics import fmean
+
+from inferfleet.names import Reason, digest, join
+from inferfleet.planning.performance import MEMORY_SHARE, predict
+from inferfleet.planning.rules import RULES, slo_violation
+from inferfleet.planning.types import Answer, Candidate, Evaluated, Prediction, Question, Rejection
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+def choose(question: Question) -> Answer:
+    """The best candidate and why every other one is not it."""
+    rejected: list[Rejection] = []
+    possible: list[Evaluated] = []
+    corrections = calibration(question)
+    for candidate in candidates(question):
+        result = evaluate(candidate, question, corrections)
+        (possible if isinstance(result, Evaluated) else rejected).append(result)  # type: ignore[arg-type]
+    if not possible:
+        return Answer(None, Reason.NO_CANDIDATE, _no_candidate(rejected), tuple(rejected))
+    ranked = sorted(possible, key=lambda e: (_score(e, question), e.identity))
+    chosen, reason, message = _keep_incumbent(ranked, question)
+    losers = tuple(_lost(e, chosen, question) for e in ranked if e is not chosen)
+    return Answer(chosen, reason, message, losers + tuple(rejected))
+
+
+def candidates(question: Question) -> list[Candidate]:
+    """Every combination, in a stable order; a pool without engines still yields a candidate, to be rejected."""
+    return [
+        Candidate(pool, variant, engine)
+        for pool, variant in product(sorted(question.pools, key=lambda p: p.name), question.variants)
+        for engine in pool.engines or ("",)
+    ]
+
+
+def evaluate(candidate: Candidate, q: Question, corrections: dict[tuple[str, str], float]) -> Evaluated | Rejection:
+    """The first rule that rejects, or the candidate at its best batch size with its price."""
+    for rule in RULES:
+        if rejection := rule(candidate, q):
+            return rejection
+    fitting = [p for p in _predictions(candidate, q) if p.memory <= candidate.pool.memory * MEMORY_SHARE]
+    within = [p for p in fitting if slo_violation(p, q) is None]
+    if not within:
+        binding, message = slo_violation(fitting[0], q) or ("", "")
+        return Rejection(candidate, Reason.SLO_VIOLATED, message, binding)
+    evaluated = _priced(candidate, max(within, key=lambda p: (p.tokens_per_second, -p.slots)), q, corrections)
+    limit = q.workload.limits.cost_per1_m_tokens
+    if limit is not None and evaluated.cost > limit:
+        message = f"{evaluated.cost} USD per 1M tokens, {limit} allowed"
+        return Rejection(candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens")
+    return evaluated
+
+
+def calibration(q: Question) -> dict[tuple[str, str], float]:
+    """Measured over estimated capacity by (accelerator, engine): the geometric mean of what the ledger has.
+
+    Without it, an estimate that is too high would make every candidate that was never tried look
+    better than the one whose truth is known, and the placement would wander through all of them.
+    """
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for candidate in candidates(q):
+        if any(rule(candidate, q) for rule in RULES[:-1]):
+            continue
+        for prediction in _predictions(candidate, q):
+            if measured := q.ledger.get(profile_name(candidate, q, prediction.slots)):
+                key = (candidate.pool.accelerator_name, candidate.engine)
+                ratios.setdefault(key, []).append(log(measured.tokens_per_second / prediction.tokens_per_second))
+    return {key: exp(fmean(values)) for key, values in ratios.items()}
+
+
+def profile_name(candidate: Candidate, q: Question, slots: int) -> str:
+    """Name of the CapacityProfile: readable, and unique by the content that decides the speed."""
+    traffic = q.workload.traffic
+    key = [
+        q.architecture_key,
+        candidate.variant.quantization,
+        candidate.engine,
+        candidate.pool.accelerator_name,
+        candidate.pool.cores,
+        slots,
+        traffic.input_tokens.p50,
+        traffic.output_tokens.p50,
+    ]
+    quantization = candidate.variant.quantization.lower().replace("_", "-")
+    return join(q.architecture_key.replace(".", "-"), quantization, candidate.pool.accelerator_name, digest(key, 10))
+
+
+def _predictions(candidate: Candidate, q: Question) -> list[Prediction]:
+    quantization, engine = q.quantizations[candidate.variant.quantization], q.engines[candidate.engine]
+    assert candidate.pool.accelerator
+    where = (candidate.pool.accelerator, candidate.pool.cores)
+    sizes = [b for b in BATCH_SIZES if b <= q.workload.serving.max_batch_size]
+    return [predict(q.architecture, quantization, engine, where, (q.workload.traffic, b)) for b in sizes]
+
+
+def _priced(
+    candidate: Candidate, prediction: Prediction, q: Question, corrections: dict[tuple[str, str], float]
+) -> Evaluated:
+    profile = profile_name(candidate, q, prediction.slots)
+    measured = q.ledger.get(profile)
+    correction = corrections.get((candidate.pool.accelerator_name, candidate.engine), 1.0)
+    speed = measured.tokens_per_second if measured else prediction.tokens_per_second * correction
+    return Evaluated(
+        candidate,
+        profile,
+        prediction,
+        speed,
+        measured.source if measured else "Estimated",
+        _cost(candidate, speed, q),
+    )
+
+
+def _cost(candidate: Candidate, tokens_per_second: float, q: Question) -> Decimal:
+    """USD per million tokens: hourly price over tokens per hour at the planned utilization, two significant digits."""
+    assert candidate.pool.price is not None
+    hourly = float(candidate.pool.price) * candidate.pool.cores
+    utilization = float(q.workload.scaling.target_utilization)
+    return Decimal(f"{hourly / (tokens_per_second * utilization * 3600) * 1e6:.2g}").normalize() + 0
+
+
+def _score(e: Evaluated, q: Question) -> float:
+    return float(e.cost) if q.workload.objective == "Cost" else e.prediction.end_to_end
+
+
+def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, str]:
+    best = ranked[0]
+    running = [e for e in ranked if e.identity in q.incumbents]
+    if running and running[0] is not best and _score(best, q) > _score(running[0], q) * (1 - q.move_saving):
+        saving = 1 - _score(best, q) / _score(running[0], q)
+        message = f"{_name(best)} would save {saving:.0%}; a move must save {q.move_saving:.0%}"
+        return running[0], Reason.INCUMBENT_KEPT, message
+    reason = Reason.CHEAPEST_WITHIN_SLO if q.workload.objective == "Cost" else Reason.FASTEST_WITHIN_SLO
+    p = best.prediction
+    message = (
+        f"{best.cost} USD per 1M tokens; {p.slots} slots, {best.tokens_per_second:.3g} tokens/s a replica "
+        f"({best.capacity_source.lower()}); TTFT {p.ttft * 1000:.3g} ms and TPOT {p.tpot * 1000:.3g} ms expected"
+    )
+    return best, reason, message
+
+
+def _lost(e: Evaluated, chosen: Evaluated, q: Question) -> Rejection:
+    if q.workload.objective == "Latency":
+        ratio = e.prediction.end_to_end / chosen.prediction.end_to_end
+        message = f"{e.prediction.end_to_end * 1000:.3g} ms a request expected, {ratio:.2g} times the chosen"
+        return Rejection(e.candidate, Reason.LATENCY_ABOVE_BEST, message)
+    ratio = float(e.cost / chosen.cost) if chosen.cost else 1.0
+    return Rejection(e.candidate, Reason.COST_ABOVE_BEST, f"{e.cost} USD per 1M tokens, {ratio:.2g} times the chosen")
+
+
+def _name(e: Evaluated) -> str:
+    return f"{e.candidate.variant.name} on {e.candidate.pool.name}"
+
+
+def _no_candidate(rejected: list[Rejection]) -> str:
+    if not rejected:
+        return "there is no HardwarePool to choose from; create one, or widen spec.workloads[].pools"
+    listed = "; ".join(
+        f"{r.candidate.variant.name} on {r.candidate.pool.name}: {r.reason}, {r.message}" for r in rejected[:8]
+    )
+    more = f"; and {len(rejected) - 8} more in status.rejected" if len(rejected) > 8 else ""
+    return f"none of {len(rejected)} candidates can serve: {listed}{more}"

@@ -1,0 +1,60 @@
+"""Predicted memory, latency and throughput of one replica. Pure.
+
+First-order physics with effective speeds from the catalog: a decode step reads all weights and
+the KV cache of every running request once, or is bound by arithmetic; a prefill is bound by
+arithmetic. Two operations per weight and token (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+"""
+
+from inferfleet.api.workload_class import Traffic
+from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
+from inferfleet.planning.types import Prediction
+from inferfleet_runtime.engines import EngineProfile
+
+MEMORY_SHARE = 0.9
+"""Share of a replica's memory that is planned with: the rest absorbs allocator slack and request buffers."""
+
+
+def memory_bytes(
+    model: ModelArchitecture,
+    quantization: Quantization,
+    engine: EngineProfile,
+    slots: int,
+    context_tokens: int,
+) -> float:
+    """Weights, KV cache of every slot, and the engine's own overhead."""
+    kv = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim) * slots * context_tokens
+    return model.parameters * quantization.bytes_per_weight + kv + engine.process_overhead_bytes
+
+
+def predict(
+    model: ModelArchitecture,
+    quantization: Quantization,
+    engine: EngineProfile,
+    where: tuple[Accelerator, float],
+    load: tuple[Traffic, int],
+) -> Prediction:
+    """One replica on `where` = (accelerator, how many) under `load` = (traffic, slots): all slots busy, median lengths.
+
+    While one request decodes, the prefills of the others take their turns, so in steady state a
+    token waits for one share of everybody's prefill: TPOT = step + prefill * (slots - 1) / output.
+    Throughput is slots / (TPOT + prefill / output), the closed loop without think time.
+    """
+    (accelerator, count), (traffic, slots) = where, load
+    tokens_in, tokens_out = traffic.input_tokens.p50, traffic.output_tokens.p50
+    operations = accelerator.operations[quantization.name] * count
+    bandwidth = accelerator.memory_bandwidth * count
+    kv_token = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim)
+    weights = model.block_parameters * quantization.bytes_per_weight
+    read = (weights + slots * (tokens_in + tokens_out / 2) * kv_token) / bandwidth
+    step = max(read, 2 * model.block_parameters * slots / operations)
+    prefill = 2 * model.block_parameters * tokens_in / operations
+    tpot = step + prefill * (slots - 1) / tokens_out
+    ttft = prefill + step
+    return Prediction(
+        slots=slots,
+        ttft=ttft,
+        tpot=tpot,
+        end_to_end=ttft + tpot * (tokens_out - 1),
+        tokens_per_second=slots / (tpot + prefill / tokens_out),
+        memory=memory_bytes(model, quantization, engine, slots, traffic.context_tokens),
+    )

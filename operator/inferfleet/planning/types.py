@@ -1,0 +1,128 @@
+"""What the planner is given and what it returns. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
+from inferfleet_runtime.engines import EngineProfile
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A HardwarePool with what its nodes can still take."""
+
+    name: str
+    accelerator_name: str
+    accelerator: Accelerator | None
+    """None: the catalog has no such preset."""
+    engines: tuple[str, ...]
+    selector: Mapping[str, str]
+    """Labels of its nodes."""
+    cores: float
+    memory: int
+    """Bytes of one replica."""
+    price: Decimal | None
+    """USD for one accelerator-hour."""
+    nodes: int
+    """Matching nodes that may be used."""
+    free: int
+    """Replicas that fit beside what other workloads hold."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A servable artifact of the Model."""
+
+    name: str
+    quantization: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to serve a workload, before anything is known of it."""
+
+    pool: Pool
+    variant: Variant
+    engine: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A capacity from the ledger."""
+
+    tokens_per_second: float
+    source: Literal["Benchmarked", "Observed"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Expected behaviour of one replica. Seconds, tokens per second, bytes."""
+
+    slots: int
+    ttft: float
+    tpot: float
+    end_to_end: float
+    tokens_per_second: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A candidate that may serve, with its price."""
+
+    candidate: Candidate
+    profile: str
+    """Name of the CapacityProfile that holds (or will hold) its measurement."""
+    prediction: Prediction
+    tokens_per_second: float
+    """Output tokens per second of one replica: measured where the ledger has it."""
+    capacity_source: Literal["Estimated", "Benchmarked", "Observed"]
+    cost: Decimal
+    """USD per million output tokens at the planned utilization."""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Pool, variant and engine: what a placement is known by."""
+        return self.candidate.pool.name, self.candidate.variant.name, self.candidate.engine
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A candidate that may not serve, or was not the best, and why."""
+
+    candidate: Candidate
+    reason: str
+    message: str
+    binding: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that decides about one workload."""
+
+    architecture: ModelArchitecture
+    architecture_key: str
+    variants: tuple[Variant, ...]
+    pools: tuple[Pool, ...]
+    workload: WorkloadClassSpec
+    min_replicas: int
+    incumbents: frozenset[tuple[str, str, str]]
+    """Identities of the placements that run now."""
+    engines: Mapping[str, EngineProfile]
+    quantizations: Mapping[str, Quantization]
+    ledger: Mapping[str, Measured]
+    """Measured capacity by name of the CapacityProfile."""
+    move_saving: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The choice for one workload, best first among the rejected."""
+
+    chosen: Evaluated | None
+    reason: str
+    message: str
+    rejected: tuple[Rejection, ...]

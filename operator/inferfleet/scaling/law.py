@@ -1,0 +1,105 @@
+"""The control law: tokens demanded over measured tokens per second. Pure."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from inferfleet.names import Reason
+from inferfleet.scaling.demand import Demand
+
+History = tuple[tuple[float, int], ...]
+"""(time, replicas that the demand asked for), oldest first."""
+
+
+@dataclass(frozen=True)
+class ScaleInput:
+    """All that decides about the replicas of one workload. Times in seconds on the monotonic clock."""
+
+    now: float
+    replicas: int
+    """Replicas of the serving placement now."""
+    ready_pods: int
+    stale_pods: tuple[str, ...]
+    """Ready pods whose metrics are too old."""
+    minimum: int
+    maximum: int
+    room: int
+    """Replicas that the pool has nodes for."""
+    demand: Demand
+    capacity: float
+    """Output tokens per second of one replica."""
+    utilization: float
+    boot: float
+    delay: float
+    """Before replicas go."""
+    history: History
+
+    @property
+    def delay_in_force(self) -> float:
+        """At least a boot time: a replica that goes must not be needed before another could be back."""
+        return max(self.delay, self.boot)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Replicas from now on, and why."""
+
+    replicas: int
+    wanted: int
+    """What the demand asks for, without bounds."""
+    reason: str
+    message: str
+    fresh: bool
+    history: History
+
+
+def decide(x: ScaleInput) -> Decision:
+    """Out at once, in after a delay, and nowhere on a signal that cannot be trusted."""
+    if x.stale_pods:
+        names = ", ".join(x.stale_pods[:3])
+        return _hold(
+            x,
+            Reason.SIGNAL_STALE,
+            f"no fresh metrics from {names}; replicas stay at {x.replicas}",
+            fresh=False,
+        )
+    if not x.ready_pods or x.capacity <= 0:
+        return _hold(x, Reason.NO_SIGNAL_YET, f"no ready pod yet; replicas stay at {x.replicas}", fresh=True)
+    wanted = ceil(x.demand.tokens_per_second / (x.capacity * x.utilization))
+    history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, wanted))
+    bound = max(x.minimum, min(x.maximum, x.room))
+    replicas, reason = _bounded(x, wanted, bound, history)
+    return Decision(replicas, wanted, reason, _sentence(x, wanted), True, history)
+
+
+def _bounded(x: ScaleInput, wanted: int, bound: int, history: History) -> tuple[int, str]:
+    if wanted > bound:
+        return max(
+            bound, min(x.replicas, x.maximum)
+        ), Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
+    if wanted > x.replicas:
+        return wanted, Reason.DEMAND
+    peak = max(x.minimum, *(count for _, count in history))
+    if x.replicas <= x.minimum or wanted >= x.replicas:
+        return max(x.minimum, min(x.replicas, x.maximum)), Reason.STEADY
+    if history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:
+        return min(x.replicas, x.maximum), Reason.SCALE_IN_DELAY
+    return peak, Reason.DEMAND
+
+
+def _recent(history: History, since: float) -> History:
+    """Entries after `since`, and the last one before it, which shows that the delay is covered."""
+    older = tuple(entry for entry in history if entry[0] <= since)
+    return (*older[-1:], *(entry for entry in history if entry[0] > since))
+
+
+def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:
+    """No change, and no history: time without a signal is no evidence that replicas are idle."""
+    return Decision(x.replicas, x.replicas, reason, message, fresh, ())
+
+
+def _sentence(x: ScaleInput, wanted: int) -> str:
+    return (
+        f"{x.demand.tokens_per_second:.3g} tokens/s demanded ({x.demand.arrivals:.2g} requests/s of "
+        f"{x.demand.output_tokens:.3g} tokens, {x.demand.waiting:.0f} waiting), {x.capacity:.3g} tokens/s a replica "
+        f"at {x.utilization:.0%}: {wanted} wanted, between {x.minimum} and {min(x.maximum, x.room)}"
+    )

@@ -1,0 +1,36 @@
+"""Capacity of one replica: measured at start by the pod itself, corrected by what it reaches under load. Pure."""
+
+from collections.abc import Iterable
+from statistics import median
+
+from inferfleet.planning.types import Measured
+from inferfleet.scaling.demand import SPAN
+from inferfleet.scaling.signal import Window, rate
+
+WEIGHT = 0.2
+"""Of one observation against what is known: five saturated spans move the value by two thirds."""
+BOUNDS = (0.5, 2.0)
+"""An observation is believed within these factors of the benchmark: outside, something else is wrong."""
+
+
+def capacity(known: Measured | None, windows: Iterable[Window], now: float) -> Measured | None:
+    """The next value of the ledger, or None while nothing was measured."""
+    pods = tuple(windows)
+    benchmarks = [w[-1].capacity for w in pods if w and w[-1].capacity > 0]
+    if not benchmarks:
+        return known
+    benchmark = median(benchmarks)
+    base = known if known and known.source == "Observed" else Measured(benchmark, "Benchmarked")
+    observed = [rate(w, "generated", now - SPAN, now) for w in pods if saturated(w, now)]
+    if not observed:
+        return base
+    value = base.tokens_per_second + WEIGHT * (median(observed) - base.tokens_per_second)
+    low, high = BOUNDS
+    return Measured(min(max(value, low * benchmark), high * benchmark), "Observed")
+
+
+def saturated(window: Window, now: float) -> bool:
+    """Whether requests waited in every sample of a whole span: only then is the rate the capacity."""
+    inside = [s for s in window if s.at >= now - SPAN]
+    covered = len(inside) >= 3 and inside[-1].at - inside[0].at >= 0.6 * SPAN
+    return covered and all(s.waiting > 0 and s.running >= s.slots for s in inside)

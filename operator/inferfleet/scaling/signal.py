@@ -1,0 +1,79 @@
+"""What one pod's `/metrics` says, and rates over a window of such samples. Pure."""
+
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from inferfleet_runtime.contract import Metric
+
+
+@dataclass(frozen=True)
+class PodSample:
+    """One scrape. Counters are totals since the pod started; `at` is seconds on the monotonic clock."""
+
+    at: float
+    arrivals: float
+    """Requests, refused ones included."""
+    generated: float
+    """Output tokens."""
+    finished: float
+    """Requests that ended well."""
+    finished_tokens: float
+    """Output tokens of those."""
+    running: float
+    waiting: float
+    slots: float
+    capacity: float
+    """Output tokens per second that the pod measured of itself; 0 before it did."""
+
+
+Window = tuple[PodSample, ...]
+"""Samples of one pod, oldest first."""
+
+_FIELDS = {
+    Metric.ARRIVAL_REQUESTS: "arrivals",
+    Metric.GENERATION_TOKENS: "generated",
+    f"{Metric.REQUEST_GENERATION_TOKENS}_count": "finished",
+    f"{Metric.REQUEST_GENERATION_TOKENS}_sum": "finished_tokens",
+    Metric.REQUESTS_RUNNING: "running",
+    Metric.REQUESTS_WAITING: "waiting",
+    Metric.SLOTS: "slots",
+    Metric.CAPACITY: "capacity",
+}
+
+
+def parse(text: str, at: float) -> PodSample:
+    """Sum each metric over its labels. Raises ValueError for text that is no exposition, or lacks a metric."""
+    values: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if field := _FIELDS.get(sample.name):
+                values[field] = values.get(field, 0.0) + sample.value
+    missing = sorted(name for name, field in _FIELDS.items() if field not in values)
+    if missing:
+        raise ValueError(f"metrics without {', '.join(missing)}")
+    return PodSample(at=at, **values)
+
+
+def extend(window: Window, sample: PodSample, span: float) -> Window:
+    """The window with one more sample, cut to `span` seconds; a counter that fell starts a new window."""
+    if window and sample.generated < window[-1].generated:
+        return (sample,)
+    return (*(s for s in window if s.at >= sample.at - span), sample)
+
+
+def rate(window: Window, field: str, start: float, end: float) -> float:
+    """Increase per second of a counter between `start` and `end`; 0 with fewer than two samples there."""
+    inside = [s for s in window if start <= s.at <= end]
+    if len(inside) < 2 or inside[-1].at == inside[0].at:
+        return 0.0
+    increase: float = getattr(inside[-1], field) - getattr(inside[0], field)
+    return increase / (inside[-1].at - inside[0].at)
+
+
+def increase(window: Window, field: str) -> float:
+    """Growth of a counter over the whole window."""
+    if not window:
+        return 0.0
+    total: float = getattr(window[-1], field) - getattr(window[0], field)
+    return total
