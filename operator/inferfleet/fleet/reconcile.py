@@ -1,10 +1,11 @@
 """One reconcile of one Model: the five steps in order. Reads informers, writes the cluster."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from inferfleet import names
+from inferfleet import errors, names
 from inferfleet.api.base import GROUP, VERSION
 from inferfleet.api.model import ModelSpec, ModelStatus
 from inferfleet.catalog.loader import Catalog
@@ -92,7 +93,8 @@ async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, con
     }
     context.written(await context.cluster.apply_status(body, names.STATUS_MANAGER))
     for event in events(seen, status):
-        await context.cluster.create(_event(seen, event, now))
+        with suppress(errors.ApiError):  # a courtesy: the status has said it all
+            await context.cluster.create(_event(seen, event, now))
     return True
 
 

@@ -55,8 +55,14 @@ class Transport:
     while an operator runs. Raises nothing but `errors.ApiError`.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[Access]], access: Access) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[Access]],
+        access: Access,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self._load = load
+        self._silence_seconds = silence_seconds
         self._loading = asyncio.Lock()
         self._access = access
         self._session: aiohttp.ClientSession | None = None
@@ -75,7 +81,7 @@ class Transport:
 
     async def stream(self, call: Call) -> AsyncGenerator[Any, None]:
         """Each line of a streamed answer, decoded, until the server ends it."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=self._silence_seconds)
         async with (
             self._respond(call, timeout) as response,
             aclosing(_lines(response.content)) as lines,

@@ -1,0 +1,293 @@
+"""What a user does with a Model, and what comes of it, over the strict cluster in memory."""
+
+import make
+import pytest
+from fakes.cluster import FakeCluster
+from harness import Operator, child_writes, condition, deployments, runtime_config, status, world
+
+from inferfleet.kube import kinds
+from inferfleet.kube.kinds import Obj
+from inferfleet.names import Reason
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return world(make.node(), make.pool(), make.workload_class(), make.model())
+
+
+@pytest.fixture
+async def serving(cluster: FakeCluster) -> FakeCluster:
+    await Operator(cluster).settle()
+    return cluster
+
+
+async def test_a_model_gets_its_children_and_becomes_ready(cluster: FakeCluster) -> None:
+    await Operator(cluster).settle()
+    assert sorted(child_writes(cluster)) == ["apply ConfigMap", "apply Deployment", "apply Service"]
+    assert condition(cluster, "Ready")[:2] == ("True", Reason.AVAILABLE)
+    (placement,) = status(cluster).placements
+    assert (placement.variant, placement.pool, placement.state, placement.ready) == ("q4-0", "cpu", "Serving", 1)
+    assert {r.reason for r in status(cluster).rejected} == {Reason.COST_ABOVE_BEST}
+    assert status(cluster).endpoints[0].url == "http://demo-chat.default.svc/v1"
+
+
+async def test_the_runtime_is_told_to_quantize_and_how_to_batch(serving: FakeCluster) -> None:
+    config = runtime_config(serving)
+    assert '"type": "Q4_0"' in config
+    assert '"contextTokens": 448' in config
+    (pod,) = serving.all(kinds.POD)
+    assert [c["name"] for c in pod["spec"]["initContainers"]] == ["fetch", "quantize"]
+
+
+async def test_a_settled_world_writes_nothing(serving: FakeCluster) -> None:
+    before = len(serving.writes)
+    restarted = Operator(serving)
+    await restarted.once()
+    await restarted.once()
+    assert serving.writes[before:] == []
+
+
+async def test_a_change_of_the_spec_is_one_child_write_and_one_status(serving: FakeCluster) -> None:
+    before = len(serving.writes)
+    serving.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"]["workloads"][0]["replicas"].update(min=2))
+    await Operator(serving).once()
+    kinds_written = [w.kind for w in serving.writes[before:] if w.kind != "Event"]
+    assert kinds_written == ["Deployment", "Model"]
+    assert list(deployments(serving).values()) == [2]
+
+
+@pytest.mark.parametrize("kind", [kinds.DEPLOYMENT, kinds.SERVICE, kinds.CONFIG_MAP])
+async def test_a_child_deleted_by_hand_comes_back(serving: FakeCluster, kind: kinds.Kind) -> None:
+    (victim,) = serving.all(kind)
+    serving.remove(kind, "default", victim["metadata"]["name"])
+    await Operator(serving).once()
+    assert [o["metadata"]["name"] for o in serving.all(kind)] == [victim["metadata"]["name"]]
+
+
+async def test_a_child_edited_by_hand_is_put_right(serving: FakeCluster) -> None:
+    (deployment,) = serving.all(kinds.DEPLOYMENT)
+    name = deployment["metadata"]["name"]
+
+    def meddle(obj: Obj) -> None:
+        obj["spec"]["replicas"] = 7
+        obj["spec"]["template"]["spec"]["containers"][0]["image"] = "evil"
+
+    serving.edit(kinds.DEPLOYMENT, "default", name, meddle)
+    await Operator(serving).once()
+    (mended,) = serving.all(kinds.DEPLOYMENT)
+    assert mended["spec"]["replicas"] <= 3
+    assert mended["spec"]["template"]["spec"]["containers"][0]["image"] == "inferfleet.local/runtime:1"
+
+
+async def test_what_others_add_to_a_child_is_left_alone(serving: FakeCluster) -> None:
+    (service,) = serving.all(kinds.SERVICE)
+    serving.edit(
+        kinds.SERVICE, "default", service["metadata"]["name"], lambda o: o["metadata"]["annotations"].update(theirs="x")
+    )
+    before = len(serving.writes)
+    await Operator(serving).once()
+    assert serving.writes[before:] == []
+
+
+async def test_deleting_a_model_leaves_nothing(serving: FakeCluster) -> None:
+    serving.remove(kinds.MODEL, "default", "demo")
+    await Operator(serving).once()
+    assert [serving.all(k) for k in (kinds.DEPLOYMENT, kinds.SERVICE, kinds.CONFIG_MAP, kinds.POD)] == [()] * 4
+
+
+async def test_removing_a_workload_removes_what_served_it_and_nothing_else(cluster: FakeCluster) -> None:
+    workloads = [{"class": "chat"}, {"class": "batch"}]
+    cluster.put(make.workload_class("batch"))
+    cluster.put(make.model(workloads=workloads))
+    await Operator(cluster).settle()
+    assert len(deployments(cluster)) == 2
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workloads[:1]))
+    await Operator(cluster).settle()
+    assert [name.split("-")[1] for name in deployments(cluster)] == ["chat"]
+    assert len(cluster.all(kinds.SERVICE)) == len(cluster.all(kinds.CONFIG_MAP)) == 1
+
+
+async def test_a_missing_class_is_said_in_words(cluster: FakeCluster) -> None:
+    cluster.remove(kinds.WORKLOAD_CLASS, "", "chat")
+    await Operator(cluster).settle()
+    ready, reason, message = condition(cluster, "Ready")
+    assert (ready, reason) == ("False", Reason.CLASS_NOT_FOUND)
+    assert "WorkloadClass chat does not exist" in message
+    assert deployments(cluster) == {}
+
+
+async def test_a_model_that_fits_nowhere_lists_every_candidate_with_why(cluster: FakeCluster) -> None:
+    cluster.put(make.pool("gpu", accelerator="nvidia-l4"))
+    cluster.put(make.model(architecture={"preset": "llama-3.1-8b"}))
+    await Operator(cluster).settle()
+    found = {(r.pool, r.variant): r.reason for r in status(cluster).rejected}
+    assert found == {
+        **{("cpu", v): Reason.MEMORY_DOES_NOT_FIT for v in ("f16", "q8-0", "q4-0")},
+        **{("gpu", v): Reason.ENGINE_UNSUPPORTED for v in ("f16", "q8-0", "q4-0")},
+    }
+    assert condition(cluster, "Planned")[:2] == ("False", Reason.NO_CANDIDATE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        (kinds.WORKLOAD_CLASS, "chat", Reason.CLASS_NOT_FOUND),
+        (kinds.HARDWARE_POOL, "cpu", Reason.POOL_NOT_FOUND),
+        (kinds.NODE, "node-1", Reason.NODES_NOT_FOUND),
+    ],
+)
+async def test_an_input_that_vanishes_freezes_what_serves(
+    serving: FakeCluster, kind: kinds.Kind, name: str, reason: str
+) -> None:
+    before, children = deployments(serving), len(child_writes(serving))
+    serving.remove(kind, "", name)
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.settle()
+    assert deployments(serving) == before
+    assert len(child_writes(serving)) == children
+    assert condition(serving, "Ready")[:2] == ("True", Reason.FROZEN)
+    planned, why, message = condition(serving, "Planned")
+    assert (planned, why) == ("False", reason)
+    assert "keeps serving as it is" in message
+    assert status(serving).placements[0].state == "Frozen"
+
+
+async def test_it_thaws_when_the_input_is_back(serving: FakeCluster) -> None:
+    serving.remove(kinds.WORKLOAD_CLASS, "", "chat")
+    await Operator(serving).settle()
+    serving.put(make.workload_class())
+    await Operator(serving).settle()
+    assert condition(serving, "Ready")[:2] == ("True", Reason.AVAILABLE)
+    assert status(serving).placements[0].state == "Serving"
+
+
+async def test_a_class_that_became_unreadable_freezes_too(serving: FakeCluster) -> None:
+    serving.edit(kinds.WORKLOAD_CLASS, "", "chat", lambda o: o["spec"]["scaling"].update(drain="soon"))
+    await Operator(serving).settle()
+    assert condition(serving, "Planned")[:2] == ("False", Reason.CLASS_INVALID)
+    assert "scaling.drain" in condition(serving, "Planned")[2]
+    assert len(deployments(serving)) == 1
+
+
+async def test_a_spec_that_cannot_be_read_removes_nothing(serving: FakeCluster) -> None:
+    serving.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(variants=[]))
+    await Operator(serving).settle()
+    assert len(deployments(serving)) == 1
+    assert condition(serving, "Planned")[:2] == ("False", Reason.INVALID_SPEC)
+
+
+async def test_a_much_cheaper_pool_takes_over_only_when_it_is_ready(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    await operator.once()
+    serving.settle_deployments(ready=True)
+    starting = {p.pool: p.state for p in status(serving).placements}
+    assert starting == {"cheap": "Starting", "cpu": "Retiring"}
+    assert old in deployments(serving)
+    await operator.settle()
+    assert {p.pool: p.state for p in status(serving).placements} == {"cheap": "Serving"}
+    assert old not in deployments(serving)
+    assert len(serving.all(kinds.CONFIG_MAP)) == 1
+
+
+async def test_a_successor_that_never_gets_ready_costs_nothing_that_serves(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    for _ in range(5):
+        await operator.once()
+    assert old in deployments(serving)
+    assert condition(serving, "Ready")[0] == "True"
+
+
+async def test_a_price_typo_moves_nothing_while_moves_are_paused(serving: FakeCluster) -> None:
+    from dataclasses import replace
+
+    operator = Operator(serving)
+    operator.settings = replace(operator.settings, pause_moves=True)
+    before = deployments(serving)
+    serving.put(make.pool("cheap", price="0.0001"))
+    await operator.settle()
+    assert deployments(serving) == before
+
+
+async def test_the_scaling_decision_becomes_replicas_and_an_event(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.settle()
+    assert list(deployments(serving).values()) == [3]
+    assert any("1 to 3 replicas" in e["message"] for e in serving.all(kinds.EVENT))
+
+
+async def test_a_restart_keeps_the_replicas_that_run(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.settle()
+    before = len(serving.writes)
+    await Operator(serving).once()
+    assert list(deployments(serving).values()) == [3]
+    assert serving.writes[before:] == []
+
+
+async def test_a_stale_signal_is_a_condition(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(1, Reason.SIGNAL_STALE, fresh=False)
+    await operator.settle()
+    assert condition(serving, "SignalFresh")[:2] == ("False", Reason.SIGNAL_STALE)
+
+
+async def test_declared_demand_sets_the_first_replicas() -> None:
+    workloads = [{"class": "chat", "demand": {"requestsPerSecond": 1000}, "replicas": {"min": 1, "max": 5}}]
+    cluster = world(make.node(), make.pool(), make.workload_class(), make.model(workloads=workloads))
+    await Operator(cluster).once()
+    assert list(deployments(cluster).values()) == [5]
+
+
+async def test_a_pool_that_others_fill_is_exhausted(serving: FakeCluster) -> None:
+    serving.edit(kinds.NODE, "", "node-1", lambda o: o["status"]["allocatable"].update(cpu="500m"))
+    serving.put(make.model("second"))
+    operator = Operator(serving, key=("default", "second"))
+    await operator.settle()
+    assert {r.reason for r in status(serving, "second").rejected} == {Reason.POOL_EXHAUSTED}
+
+
+async def test_an_object_of_somebody_else_is_not_taken_over(cluster: FakeCluster) -> None:
+    foreign = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "demo-chat", "namespace": "default"}}
+    cluster.put(foreign | {"spec": {"ports": [{"port": 1}], "selector": {"a": "b"}}})
+    await Operator(cluster).settle()
+    deployed, reason, message = condition(cluster, "Deployed")
+    assert (deployed, reason) == ("False", Reason.NAME_CONFLICT)
+    assert "Service demo-chat exists" in message
+    kept = cluster.peek(kinds.SERVICE, "default", "demo-chat")
+    assert kept
+    assert kept["spec"]["selector"] == {"a": "b"}
+
+
+async def test_a_pod_that_cannot_start_says_why_on_the_model(cluster: FakeCluster) -> None:
+    await Operator(cluster).settle(ready=False)
+    (pod,) = cluster.all(kinds.POD)
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+
+    def stuck(obj: Obj) -> None:
+        obj["status"]["containerStatuses"][0]["state"] = {"waiting": waiting}
+
+    cluster.edit(kinds.POD, "default", pod["metadata"]["name"], stuck)
+    await Operator(cluster).once()
+    deployed, reason, message = condition(cluster, "Deployed")
+    assert (deployed, reason) == ("False", Reason.PODS_FAILING)
+    assert "ImagePullBackOff" in message
+    assert "no such image" in message
+
+
+async def test_a_refused_child_is_a_condition_and_no_exception(cluster: FakeCluster) -> None:
+    from fakes.faults import Fault
+
+    from inferfleet.errors import Rejected
+
+    refusal = Rejected("exceeded quota: pods=1", status=403)
+    cluster.errors.append(Fault(refusal, "apply", kinds.DEPLOYMENT))
+    await Operator(cluster).once()
+    assert condition(cluster, "Deployed")[:2] == ("False", Reason.APPLY_REJECTED)
+    assert "exceeded quota" in condition(cluster, "Deployed")[2]
