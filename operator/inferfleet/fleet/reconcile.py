@@ -62,7 +62,7 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
         return None
     validated = validate(seen, context.catalog, context.settings)
     plan = make_plan(seen, validated, {class_: d.replicas for class_, d in scaled.decisions.items()})
-    model = _view(seen)
+    model = view(seen)
     desired = build(model, plan, context.settings) if model else []
     applied = await apply(desired, plan, seen, context.cluster, context.written)
     status = compute_status(seen, plan, applied, scaled.decisions, scaled.served, now)
@@ -70,7 +70,8 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
     return Result(plan, applied.writes, wrote, context.settings.resync_interval)
 
 
-def _view(seen: Observed) -> ModelView | None:
+def view(seen: Observed) -> ModelView | None:
+    """The parts that building needs, or None for a Model that cannot be read."""
     if not isinstance(seen.spec, ModelSpec):
         return None
     return ModelView(seen.namespace, seen.name, seen.uid, {v.name: v for v in seen.spec.variants})
