@@ -50,8 +50,15 @@ class Transient(ApiError):
         """Seconds the server asked us to wait, where it did."""
 
 
+_BAD_APPLY = "failed to create typed patch object"
+"""How a server-side apply with an unknown field or a wrong type begins its answer, which is a 500 (seen on
+kube-apiserver 1.36); as a passing error it would be retried for ever."""
+
+
 def from_status(status: int, reason: str, message: str, *, retry_after: float | None = None) -> ApiError:
     """The error for an HTTP status of 400 or more."""
+    if status == 500 and message.startswith(_BAD_APPLY):
+        return Rejected(message, status=status, reason=reason or "Invalid")
     if status in (401, 408, 429) or status >= 500:
         return Transient(message, status=status, reason=reason, retry_after=retry_after)
     kinds: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 410: Gone}

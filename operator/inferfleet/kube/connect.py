@@ -54,6 +54,9 @@ async def load(kubeconfig: str = "") -> Access:
 
 async def _load_file(settings: Configuration, kubeconfig: str) -> None:
     path = kubeconfig or str(Path.home() / ".kube" / "config")
+    # Without this the library says of a missing file that it has no current-context.
+    if not any(Path(part).expanduser().is_file() for part in path.split(os.pathsep) if part):
+        raise FileNotFoundError(f"there is no kubeconfig at {path}")
     # Nothing is written back: a refreshed token of a cloud's plug-in belongs to the user's own tools.
     await config.load_kube_config(  # type: ignore[no-untyped-call]
         config_file=path, client_configuration=settings, persist_config=False

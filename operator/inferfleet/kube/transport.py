@@ -18,7 +18,8 @@ from inferfleet import errors
 MAX_LINE_BYTES = 4 * 2**20
 """A watch event carries one object: etcd's limit is 1.5 MiB, and JSON escapes can double it."""
 SILENCE_SECONDS = 75.0
-"""A watch without a byte for this long is dead: the server sends a bookmark about every minute."""
+"""A watch without a byte for this long is dead: the server sends a bookmark every minute (kube-apiserver
+1.36: after 60.4 s)."""
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
 CONNECTIONS = 128

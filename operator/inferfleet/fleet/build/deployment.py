@@ -77,8 +77,10 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
 
 
 def _container(command: str, pool: Pool, settings: Settings, from_image: bool) -> dict[str, Any]:
-    # requests equal limits: the speed that was measured is the speed that is there
-    resources = {"cpu": format_cpu(parse_quantity(pool.cores)), "memory": format_bytes(pool.memory)}
+    cores, memory = format_cpu(parse_quantity(pool.cores)), format_bytes(pool.memory)
+    # What serves is limited to what it requests: the speed that was measured is the speed that is there.
+    # Before it, idle cores of the node shorten the boot.
+    limits = {"cpu": cores, "memory": memory} if command == "serve" else {"memory": memory}
     mounts = [
         {"name": "config", "mountPath": str(contract.CONFIG_PATH.parent), "readOnly": True},
         {"name": "weights", "mountPath": str(contract.WEIGHTS_DIR)},
@@ -91,7 +93,7 @@ def _container(command: str, pool: Pool, settings: Settings, from_image: bool) -
         "image": settings.runtime_image,
         "imagePullPolicy": settings.runtime_image_pull_policy,
         "args": [command],
-        "resources": {"requests": resources, "limits": resources},
+        "resources": {"requests": {"cpu": cores, "memory": memory}, "limits": limits},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

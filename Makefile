@@ -1,0 +1,73 @@
+# `make` alone lists the targets. Parameters: NAME (cluster), DIR (its state folder), PORT (its API server), PYTHON.
+NAME ?= inferfleet
+DIR ?= build/clusters/$(NAME)
+PORT ?= 6443
+PYTHON ?= python3
+VENV := build/venv
+BIN := $(VENV)/bin
+CLUSTER := --name $(NAME) --dir $(DIR)
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-unit test-apiserver test-runtime e2e e2e-all lint format generate golden check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@echo "setting up the virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## virtual environment with everything for development
+
+demo: $(STAMP) ## the whole idea on a real Kubernetes: cluster, images, charts, a model, scale-out, scale-in
+	@$(BIN)/python -m e2e.demo $(CLUSTER) --api-port $(PORT)
+
+up: $(STAMP) ## a cluster to play with (parameters NAME, DIR, PORT)
+	@$(BIN)/python -m e2e.cluster up $(CLUSTER) --api-port $(PORT)
+
+down: $(STAMP) ## remove the cluster and everything it put on this machine
+	@$(BIN)/python -m e2e.cluster down $(CLUSTER)
+
+test: $(STAMP) ## every test that needs no root and no Docker, a real API server and real engine included
+	$(BIN)/pytest tests
+
+test-unit: $(STAMP) ## decisions, builders, reconcile over a cluster in memory: seconds
+	$(BIN)/pytest tests/unit tests/reconcile tests/repo
+
+test-apiserver: $(STAMP) ## against a real kube-apiserver and etcd
+	$(BIN)/pytest tests/apiserver
+
+test-runtime: $(STAMP) ## the serving runtime with its real engine
+	$(BIN)/pytest tests/runtime tests/unit -k runtime
+
+e2e: $(STAMP) ## the quickstart's story on a real cluster (Linux and root, or kind, or INFERFLEET_CLUSTER=existing)
+	$(BIN)/pytest e2e/stories -m 'not slow'
+
+e2e-all: $(STAMP) ## every story
+	$(BIN)/pytest e2e/stories
+
+lint: $(STAMP) ## ruff, mypy, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --quiet
+
+format: $(STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+generate: $(STAMP) ## CRDs and the reference from the types
+	$(BIN)/inferfleet crds --out crds
+	cp crds/*.yaml charts/inferfleet-crds/templates/
+
+golden: $(STAMP) ## rewrite the golden files of the builders; read the diff
+	INFERFLEET_GOLDEN=1 $(BIN)/pytest -q tests/unit/test_build.py
+
+check: lint test e2e ## everything that a reviewer would run
+
+clean: ## remove what was built, except clusters that run (`make down` first)
+	rm -rf build/venv build/models build/bench

@@ -1,0 +1,22 @@
+// Command pause holds a pod's namespaces open: it reaps orphans and waits to be
+// told to stop. It is the only program of the pause image.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	for received := range signals {
+		if received != syscall.SIGCHLD {
+			return
+		}
+		for pid, err := 1, error(nil); pid > 0 && err == nil; {
+			pid, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+"""`make demo`: the whole idea on a real Kubernetes, told step by step. Writes build/demo.json."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from e2e import install, load
+from e2e.access import reach
+from e2e.cluster import provider
+from e2e.cluster.binaries import default_cache
+from e2e.cluster.provider import Cluster
+from e2e.cluster.shell import ClusterError
+
+ROOT = Path(__file__).parents[1]
+NAMESPACE, MODEL, CLASS = "demo", "demo", "chat"
+SERVICE = f"{MODEL}-{CLASS}"
+QUESTION = "What is a Kubernetes operator?"
+CLIENTS = 12
+READY_SECONDS, OUT_SECONDS, IN_SECONDS = 300.0, 240.0, 240.0
+"""Patience: a machine may be slow, but not for ever."""
+
+
+@dataclass
+class Story:
+    """What is told at the end."""
+
+    began: float = field(default_factory=time.monotonic)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, sentence: str) -> None:
+        """One line of progress with the seconds since the start."""
+        print(f"[{time.monotonic() - self.began:6.1f} s] {sentence}", flush=True)
+
+    def chapter(self, title: str) -> None:
+        """A new step."""
+        print(f"\n== {title}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status 0, or 1 with one message."""
+    parser = argparse.ArgumentParser("python -m e2e.demo", description=__doc__)
+    parser.add_argument("--name", default="inferfleet", help="name of the cluster (default: inferfleet)")
+    parser.add_argument("--dir", type=Path, help="state folder of the cluster (default: build/clusters/NAME)")
+    parser.add_argument("--api-port", type=int, default=6443, help="port of the API server (default: 6443)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo.json", help="where the figures go")
+    args = parser.parse_args(argv)
+    try:
+        tell(provider.Options(name=args.name, folder=args.dir, api_port=args.api_port), args.out)
+    except (ClusterError, TimeoutError) as wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; `make demo` goes on from here, `make down` removes everything", file=sys.stderr)
+        return 130
+    return 0
+
+
+def tell(options: provider.Options, out: Path) -> None:
+    """All chapters in order."""
+    story = Story()
+    story.figures["cold"] = not (default_cache(os.environ) / "bin").exists()
+    cluster = prepare(story, options)
+    declare(story, cluster)
+    with reach(cluster, NAMESPACE, SERVICE) as url:
+        ask(story, url)
+        show(story, cluster)
+        asyncio.run(scale_out(story, cluster, url))
+    scale_in(story, cluster)
+    finish(story, out)
+
+
+def prepare(story: Story, options: provider.Options) -> Cluster:
+    """Cluster, images, charts."""
+    story.chapter("A Kubernetes cluster")
+    cluster = provider.up(options, say=story.say)
+    story.say(f"the cluster is up: {cluster.name} ({cluster.provider}); KUBECONFIG={cluster.kubeconfig}")
+    story.chapter("Images and charts")
+    found = install.load_images(cluster, say=story.say)
+    install.install(cluster, found, story.say)
+    return cluster
+
+
+def declare(story: Story, cluster: Cluster) -> None:
+    """The quickstart's YAML, until the Model is Ready."""
+    story.chapter("Two hardware pools, a workload class and a model: kubectl apply -f examples/quickstart")
+    install.apply(cluster, ROOT / "examples" / "quickstart", NAMESPACE)
+    deadline, last = time.monotonic() + READY_SECONDS, ""
+    while time.monotonic() < deadline:
+        ready = condition(cluster, "Ready")
+        if (line := f"Ready={ready.get('status')}: {ready.get('reason')}: {ready.get('message')}") != last and ready:
+            story.say(last := line)
+        if ready.get("status") == "True":
+            story.say(f"the operator chose {condition(cluster, 'Planned')['message']}")
+            return
+        time.sleep(1)
+    raise TimeoutError(f"the Model is not Ready after {READY_SECONDS:.0f} s; last word: {last}")
+
+
+def ask(story: Story, url: str) -> None:
+    """One question with the official client, streamed."""
+    story.chapter(f"A question over the OpenAI API: {QUESTION!r}")
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused", timeout=120)
+    began, first, words = time.monotonic(), 0.0, []
+    stream = client.chat.completions.create(
+        model=f"{NAMESPACE}/{MODEL}", messages=[{"role": "user", "content": QUESTION}], max_tokens=40, stream=True
+    )
+    for chunk in stream:
+        text = chunk.choices[0].delta.content if chunk.choices else None
+        if text:
+            first = first or time.monotonic()
+            words.append(text)
+    story.figures |= {"answer": "".join(words), "ttft_ms": round((first - began) * 1000, 1)}
+    story.say(f"answer (the weights are random, so it means nothing): {story.figures['answer']!r}")
+    story.say(f"time to first token {story.figures['ttft_ms']} ms")
+
+
+def show(story: Story, cluster: Cluster) -> None:
+    """The four kinds as kubectl shows them."""
+    story.chapter("kubectl get models,workloadclasses,hardwarepools,capacityprofiles")
+    for kind in ("models", "workloadclasses", "hardwarepools", "capacityprofiles"):
+        print(cluster.kubectl("get", kind, "--all-namespaces", "-o", "wide") or f"no {kind} yet")
+    why = json.loads(cluster.kubectl("get", "model", MODEL, "--namespace", NAMESPACE, "-o", "json"))["status"]
+    for rejected in why.get("rejected", []):
+        story.say(f"not {rejected['variant']} on {rejected['pool']}: {rejected['reason']}: {rejected['message']}")
+
+
+async def scale_out(story: Story, cluster: Cluster, url: str) -> None:
+    """Load until a second replica serves, and a little longer to see what both do."""
+    story.chapter(f"Load: {CLIENTS} clients at once, until the operator scales out on tokens per second")
+    wanted = load.Load((url,), f"{NAMESPACE}/{MODEL}", CLIENTS, 48, 64, OUT_SECONDS)
+    stop = asyncio.Event()
+    running = asyncio.create_task(load.run(wanted, stop))
+    try:
+        await _watch_growth(story, cluster, running)
+        await asyncio.sleep(10)
+    finally:
+        stop.set()
+    result = await running
+    speed = round(result.tokens_per_second, 1)
+    story.figures["tokens_per_second"] = speed
+    story.say(
+        f"{result.requests} requests, {speed} tokens/s, TTFT p50 {result.ttft_p50 * 1000:.0f} ms, "
+        f"{result.rejected} refused with 429, {result.failed} failed"
+    )
+
+
+async def _watch_growth(story: Story, cluster: Cluster, running: "asyncio.Task[load.Result]") -> None:
+    last = ""
+    while not running.done():
+        model = await asyncio.to_thread(_model, cluster)
+        ready = sum(p["ready"] for p in model["status"]["placements"])
+        story.figures["max_replicas"] = max(ready, story.figures.get("max_replicas", 0))
+        if (line := _scaling(model)) != last:
+            story.say(last := line)
+        if ready >= 2:
+            return
+        await asyncio.sleep(1)
+    raise TimeoutError(f"no second replica after {OUT_SECONDS:.0f} s of load; last word: {last}")
+
+
+def scale_in(story: Story, cluster: Cluster) -> None:
+    """Silence, until the replicas are back at the minimum."""
+    story.chapter("No load: replicas go when they were not needed for the class's scaleInDelay and a boot time")
+    deadline, last = time.monotonic() + IN_SECONDS, ""
+    while time.monotonic() < deadline:
+        model = _model(cluster)
+        replicas = sum(p["replicas"] for p in model["status"]["placements"])
+        ready = sum(p["ready"] for p in model["status"]["placements"])
+        story.figures["max_replicas"] = max(ready, story.figures["max_replicas"])
+        if (line := _scaling(model)) != last:
+            story.say(last := line)
+        if replicas == ready == model["spec"]["workloads"][0]["replicas"]["min"]:
+            story.figures["final_replicas"] = ready
+            return
+        time.sleep(1)
+    raise TimeoutError(f"replicas are not back at the minimum after {IN_SECONDS:.0f} s; last word: {last}")
+
+
+def finish(story: Story, out: Path) -> None:
+    """Summary and figures."""
+    story.figures["seconds"] = round(time.monotonic() - story.began, 1)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(story.figures, indent=2) + "\n")
+    story.chapter("Done")
+    for name, value in story.figures.items():
+        print(f"  {name:18} {value}")
+    print(f"\nFigures are in {out}. The cluster keeps running; look around:\n")
+    print('  eval "$(build/venv/bin/python -m e2e.cluster env)"')
+    print("  kubectl get inferfleet --all-namespaces")
+    print(f"  kubectl describe model {MODEL} --namespace {NAMESPACE}\n")
+    print("Remove everything with `make down`.")
+
+
+def condition(cluster: Cluster, type_: str) -> dict[str, str]:
+    """One condition of the demo's Model; empty before the operator wrote it."""
+    for found in _model(cluster).get("status", {}).get("conditions", []):
+        if found["type"] == type_:
+            return dict(found)
+    return {}
+
+
+def _model(cluster: Cluster) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cluster.kubectl("get", "model", MODEL, "--namespace", NAMESPACE, "-o", "json"))
+    return found
+
+
+def _scaling(model: dict[str, Any]) -> str:
+    status = model["status"]
+    why = next((f"{s['reason']}: {s['message']}" for s in status.get("scaling", [])), "no decision yet")
+    return f"replicas {status['summary']['replicas']}; {why}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

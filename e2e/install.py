@@ -1,0 +1,77 @@
+"""Puts the project on a cluster as a user would: images, both charts with Helm, then YAML. Writes."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.cluster import binaries, images, provider
+from e2e.cluster.provider import Cluster
+from e2e.cluster.shell import Say, run, say
+from e2e.models import tiny
+
+ROOT = Path(__file__).parents[1]
+SYSTEM = "inferfleet-system"
+MODEL_REF = "inferfleet.local/models/demo:1"
+"""What examples/quickstart names."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Names of what the cluster runs."""
+
+    operator: str
+    runtime: str
+
+
+def load_images(cluster: Cluster, environ: Mapping[str, str] = os.environ, say: Say = say) -> Images:
+    """Build the two images and the demo model, and put them on the nodes.
+
+    An existing cluster pulls from a registry: INFERFLEET_OPERATOR_IMAGE and INFERFLEET_RUNTIME_IMAGE
+    name what was pushed there, and the quickstart's model must be pushed under its own name.
+    """
+    given = environ.get("INFERFLEET_OPERATOR_IMAGE"), environ.get("INFERFLEET_RUNTIME_IMAGE")
+    if given[0] and given[1]:
+        return Images(given[0], given[1])
+    operator, runtime = (
+        provider.load(cluster, images.build(name, say=say).archive, say=say) for name in ("operator", "runtime")
+    )
+    provider.load(cluster, demo_model(say).archive, say=say)
+    return Images(operator, runtime)
+
+
+def demo_model(say: Say = say) -> images.Image:
+    """The quickstart's model, made anew only when its recipe changed."""
+    folder = ROOT / "build" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, archive = folder / "demo.gguf", folder / "demo.tar"
+    recipe = Path(tiny.__file__).stat().st_mtime
+    if not archive.exists() or archive.stat().st_mtime < recipe:
+        say("making the demo model: random weights, 0.1 GB, a few seconds")
+        tiny.make(weights, preset="demo")
+        images.model_image(weights, MODEL_REF, archive)
+    return images.Image(MODEL_REF, archive)
+
+
+def install(cluster: Cluster, found: Images, say: Say = say) -> None:
+    """Both charts, waiting until the operator is up."""
+    helm = str(binaries.ensure(["helm"])["helm"])
+    base = [helm, "--kubeconfig", str(cluster.kubeconfig), "upgrade", "--install", "--wait", "--timeout", "180s"]
+    say("installing the charts inferfleet-crds and inferfleet with Helm")
+    run([*base, "--namespace", SYSTEM, "--create-namespace", "inferfleet-crds", str(ROOT / "charts/inferfleet-crds")])
+    values = {"image": _split(found.operator), "runtime.image": _split(found.runtime)}
+    sets = [f"--set={key}.{part}={text}" for key, parts in values.items() for part, text in parts.items()]
+    run([*base, "--namespace", SYSTEM, "inferfleet", str(ROOT / "charts/inferfleet"), *sets])
+
+
+def _split(image: str) -> dict[str, str]:
+    repository, _, tag = image.rpartition(":")
+    return {"repository": repository, "tag": tag}
+
+
+def apply(cluster: Cluster, path: Path, namespace: str) -> None:
+    """kubectl apply of a file or folder, into a namespace that is made if absent."""
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+    cluster.kubectl("apply", "--namespace", namespace, "-f", str(path))

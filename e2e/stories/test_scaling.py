@@ -1,0 +1,122 @@
+"""Load, scale-out on tokens per second, silence, scale-in; and a stream that is open meanwhile."""
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass, field
+
+import openai
+
+from e2e import load
+from e2e.access import reach
+from e2e.stories.fleet import Obj, quickstart
+from e2e.stories.space import Space
+
+LONG = 7600
+"""Output tokens of the streams: they must outlast the wait before scale-in, which takes a boot time."""
+
+
+@dataclass
+class Stream:
+    """A long answer read in the background."""
+
+    pod: str
+    done: threading.Event = field(default_factory=threading.Event)
+    tokens: int = 0
+    finish: str | None = None
+    error: str = ""
+
+    def read(self, url: str) -> None:
+        """Until the end or an error, which the test reads."""
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused", timeout=300, max_retries=0)
+        try:
+            chunks = client.chat.completions.create(
+                model="demo",
+                messages=[{"role": "user", "content": "Go on"}],
+                max_tokens=LONG,
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_body={"ignore_eos": True},
+            )
+            for chunk in chunks:
+                if chunk.choices and chunk.choices[0].finish_reason:
+                    self.finish = chunk.choices[0].finish_reason
+                if chunk.usage:
+                    self.tokens = chunk.usage.completion_tokens
+        except openai.OpenAIError as error:
+            self.error = str(error)
+        finally:
+            self.done.set()
+
+
+def _fleet(namespace: str) -> tuple[Obj, Obj, Obj]:
+    """The quickstart with room for long answers, and two slots so that little load is enough."""
+    pool, class_, model = quickstart(namespace)
+    class_["spec"]["traffic"]["outputTokens"] = {"p50": 64, "p95": LONG}
+    class_["spec"]["serving"]["maxBatchSize"] = 2
+    class_["spec"]["scaling"] |= {"scaleInDelay": "5s", "drain": "240s"}
+    model["spec"]["workloads"][0]["replicas"] = {"min": 1, "max": 2}
+    return pool, class_, model
+
+
+def _ready(space: Space) -> int:
+    return sum(p["ready"] for p in space.model()["status"]["placements"])
+
+
+def _pods(space: Space) -> dict[str, Obj]:
+    return {p["metadata"]["name"]: p for p in space.list("pods", "inferfleet.io/managed=true")}
+
+
+def _scale_out(space: Space) -> None:
+    (service,) = space.list("services", "inferfleet.io/managed=true")
+    stop = asyncio.Event()
+
+    async def drive(url: str) -> load.Result:
+        wanted = load.Load((url,), "demo", clients=8, prompt_tokens=32, output_tokens=64, seconds=300)
+        running = asyncio.create_task(load.run(wanted, stop))
+        waiting = asyncio.to_thread(space.wait, "a second replica", lambda: _ready(space) == 2, 280)
+        try:
+            await waiting
+        finally:
+            stop.set()
+        return await running
+
+    with reach(space.cluster, space.namespace, service["metadata"]["name"]) as url:
+        result = asyncio.run(drive(url))
+    print(json.dumps(result.__dict__, default=str))
+    assert result.requests > 0
+    assert result.failed == 0, result.errors
+
+
+def _open_streams(space: Space) -> list[Stream]:
+    """One on every pod, straight to its address, so that one of them is on the pod that goes."""
+    streams = []
+    for name, pod in _pods(space).items():
+        stream = Stream(name)
+        url = f"http://{pod['status']['podIP']}:8000"
+        threading.Thread(target=stream.read, args=(url,), daemon=True).start()
+        streams.append(stream)
+    return streams
+
+
+def test_replicas_follow_the_load_and_an_open_stream_outlives_its_replica(space: Space) -> None:
+    space.apply(*_fleet(space.namespace))
+    space.ready()
+    _scale_out(space)
+    events = space.kubectl("get", "events", "-o", "jsonpath={.items[*].message}")
+    assert "1 to 2 replicas" in events
+    assert "tokens/s demanded" in events
+
+    streams = _open_streams(space)
+    assert len(streams) == 2
+
+    def leaving() -> list[Stream]:
+        pods = _pods(space)
+        gone = {n for n, p in pods.items() if "deletionTimestamp" in p["metadata"]}
+        return [s for s in streams if s.pod in gone]
+
+    (caught,) = space.wait("scale-in", leaving, 240)
+    assert not caught.done.is_set(), "the stream ended before its replica was told to go: the story shows nothing"
+    assert caught.done.wait(240)
+    assert (caught.error, caught.finish, caught.tokens) == ("", "length", LONG)
+    space.wait("one replica", lambda: len(_pods(space)) == 1 and _ready(space) == 1, 120)
