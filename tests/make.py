@@ -38,14 +38,16 @@ def workload_class(name: str = "chat", **changes: Any) -> Obj:
     return {"apiVersion": API, "kind": "WorkloadClass", "metadata": {"name": name}, "spec": class_spec(**changes)}
 
 
-def pool(name: str = "cpu", price: str | None = "0.05", labels: dict[str, str] | None = None, **changes: Any) -> Obj:
+def pool(
+    name: str = "cpu", price: str | Obj | None = "0.05", labels: dict[str, str] | None = None, **changes: Any
+) -> Obj:
     """A HardwarePool of x86 CPU nodes, a replica getting half a core."""
     spec: Obj = {
         "accelerator": "cpu-x86-avx2",
         "nodes": {"selector": {"kubernetes.io/os": "linux"}, "replica": {"cpu": "500m", "memory": "1Gi"}},
     }
     if price is not None:
-        spec["price"] = {"perAcceleratorHour": price}
+        spec["price"] = {"perAcceleratorHour": price} if isinstance(price, str) else price
     metadata: Obj = {"name": name} | ({"labels": labels} if labels else {})
     return {"apiVersion": API, "kind": "HardwarePool", "metadata": metadata, "spec": spec | changes}
 

@@ -18,8 +18,9 @@ def usable() -> bool:
 
 def up(name: str, kubeconfig: Path, *, say: Say = say) -> None:
     """Make the cluster if there is none of that name, and write its kubeconfig."""
+    present = run(["kind", "get", "clusters"]).split()
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-    if name in run(["kind", "get", "clusters"]).split():
+    if name in present:
         run(["kind", "export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig])
         return
     say(f"creating kind cluster {name}")

@@ -67,6 +67,8 @@ def down(folder: Path, *, say: Say = say) -> None:
         return
     _check_root()
     with locked(folder / "lock"):
+        if not (folder / "cluster.json").exists():  # another `down` was faster
+            return
         cluster = running.load_spec(folder)
         if process := running.holder(cluster):
             say(f"stopping cluster {cluster.name}")

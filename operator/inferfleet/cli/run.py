@@ -13,6 +13,7 @@ from inferfleet.fleet.controller import Controller
 from inferfleet.kube.cluster import Cluster
 from inferfleet.kube.connect import connect
 from inferfleet.kube.election import Candidate, LeaderElector
+from inferfleet.kube.fence import FencedCluster
 from inferfleet.kube.kinds import Kind
 from inferfleet.metrics import Metrics
 
@@ -62,7 +63,7 @@ class _Process:
                 return await self._lead(cluster)
             identity = f"{self._settings.identity}_{uuid.uuid4()}"
             elector = LeaderElector(cluster, Candidate(self._settings.namespace, names.LEASE, identity))
-            return await elector.run(lambda: self._lead(cluster))
+            return await elector.run(lambda: self._lead(FencedCluster(cluster, elector.is_leader)))
         finally:
             await cluster.close()
 

@@ -13,6 +13,9 @@ LATENCY_CHUNK, THROUGHPUT_CHUNK = 128, 512
 QUEUED_WAVES = 4
 """Requests that may wait, in waves of all slots: more would wait longer than a client does."""
 
+BENCHMARK_SECONDS = 4.0
+"""At least one wave of all slots is measured; what is longer only lengthens the boot."""
+
 
 def config_map(model: ModelView, valid: Valid, placement: Placement) -> Obj:
     """Named after the placement; its content's hash is in the pod template, so that a change rolls out."""
@@ -46,6 +49,10 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         prefill_chunk_tokens=LATENCY_CHUNK if valid.spec.slo.tpot else THROUGHPUT_CHUNK,
         threads=max(1, floor(chosen.candidate.pool.cores)),
         admission=contract.Admission(max_queued_tokens=QUEUED_WAVES * slots * traffic.context_tokens),
-        benchmark=contract.Benchmark(prompt_tokens=traffic.input_tokens.p50, output_tokens=traffic.output_tokens.p50),
+        benchmark=contract.Benchmark(
+            prompt_tokens=traffic.input_tokens.p50,
+            output_tokens=traffic.output_tokens.p50,
+            max_seconds=BENCHMARK_SECONDS,
+        ),
         drain_seconds=int(valid.spec.scaling.drain.total_seconds()),
     )
