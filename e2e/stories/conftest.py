@@ -31,6 +31,11 @@ def cluster() -> Iterator[Cluster]:
     install.install(made, install.load_images(made))
     yield made
     print(made.kubectl("get", "inferfleet,pods", "--all-namespaces"))
+    restarts = made.kubectl(
+        *("get", "pods", "--namespace", install.SYSTEM),
+        *("-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"),
+    )
+    assert set(restarts.split()) == {"0"}, f"the operator was restarted: {restarts}"
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ async def supervise(
 ) -> None:
     """Run kopf until `stop`; start it again when an API fault ended it. A signal calls `end`."""
     pause = FIRST_PAUSE
+    _on_signal(end)
     while not stop.is_set():
         began = time.monotonic()
         try:
@@ -82,11 +83,16 @@ async def _run_kopf(
         clusterwide=True,
         liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
         stop_flag=stop,
+        # kopf would make one from the user's name, which a numeric user of a container does not have
+        identity=settings.identity,  # type: ignore[arg-type]
     )
-    # In place of kopf's: it lets leftovers run for 5 s after a signal, and our Lease must be free at once.
+    _on_signal(end)  # in place of kopf's: it lets leftovers run for 5 s, and our Lease must be free at once
+    await kopf.run_tasks(tasks, ignored=before)
+
+
+def _on_signal(end: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
-    await kopf.run_tasks(tasks, ignored=before)
 
 
 def run_beside(engine: Engine, settings: Settings, ages: Ages) -> None:
