@@ -1,0 +1,164 @@
+"""The HTTP server of a model pod: the OpenAI API, health and metrics on one port. An aiohttp shell around `Service`."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from inferfleet_runtime import contract
+from inferfleet_runtime.backend import BackendError
+from inferfleet_runtime.openai_api import ApiError, Call, Endpoint, parse
+from inferfleet_runtime.service import Phase, Service, log_end, relay, sse_error
+from inferfleet_runtime.trace import Trace
+
+log = logging.getLogger(__name__)
+
+_MAX_BODY = 32 * 2**20
+_ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/completions")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(service: Service) -> web.Application:
+    """All routes. Serve it with `handler_cancellation`: that is how a disconnect frees a slot."""
+    app = web.Application(middlewares=[_openai_errors], client_max_size=_MAX_BODY)
+    for endpoint in _ENDPOINTS:
+        app.router.add_post(endpoint, _generation(service, endpoint))
+    app.router.add_get("/v1/models", _models(service))
+    app.router.add_get(contract.LIVE_PATH, _live(service))
+    app.router.add_get(contract.READY_PATH, _ready(service))
+    app.router.add_get(contract.METRICS_PATH, _metrics(service))
+    app.on_response_prepare.append(_closing(service))
+    return app
+
+
+def _closing(service: Service) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """While the pod goes, no connection is kept: its client would send the next request here too."""
+
+    async def close(_: web.Request, response: web.StreamResponse) -> None:
+        if service.phase in (Phase.DRAINING, Phase.CLOSED):
+            response.headers["Connection"] = "close"
+            response.force_close()
+
+    return close
+
+
+@web.middleware
+async def _openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error in the API's shape, those of aiohttp included."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return _error(error)
+    except web.HTTPException as error:
+        message = f"{request.method} {request.path}: {error.reason}"
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _error(ApiError(error.status, message, headers=allowed))
+
+
+def _error(error: ApiError) -> web.Response:
+    return web.json_response(error.body(), status=error.status, headers=error.headers)
+
+
+def _generation(service: Service, endpoint: Endpoint) -> Handler:
+    async def generate(request: web.Request) -> web.StreamResponse:
+        arrived = service.now()
+        service.check_open()
+        call = parse(await _json(request), endpoint, service.limits)
+        return await (_stream if call.stream else _answer)(service, request, call, arrived)
+
+    return generate
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json(loads=json.loads)
+    except ValueError as error:
+        raise ApiError(400, f"the body is not JSON: {error}") from error
+
+
+async def _answer(service: Service, _: web.Request, call: Call, arrived: float) -> web.StreamResponse:
+    async with service.begin(call, arrived) as (reply, trace):
+        try:
+            payload = await reply.read()
+        except asyncio.CancelledError:
+            log_end(trace, "cancelled")
+            raise
+        trace.answer(json.loads(payload))
+    trace.finished()
+    log_end(trace, "finished", stream=False)
+    return web.Response(body=payload, content_type="application/json")
+
+
+async def _stream(service: Service, request: web.Request, call: Call, arrived: float) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    async with service.begin(call, arrived) as (reply, trace):
+        await response.prepare(request)
+        outcome = "cancelled"
+        try:
+            await relay(reply, trace, response.write, call.include_usage)
+            outcome = _completed(trace)
+        except ConnectionError:
+            return response
+        except BackendError as lost:
+            outcome = "engine lost"
+            log.warning("a stream broke", extra={"error": str(lost)})
+            # the status is sent already: the client learns it in the stream
+            broken = ApiError(502, "the engine ended before its answer did", "server_error")
+            await response.write(sse_error(broken))
+        finally:
+            log_end(trace, outcome, stream=True)
+    await response.write_eof()
+    return response
+
+
+def _completed(trace: Trace) -> str:
+    if trace.error is not None:
+        return "engine error"
+    trace.finished()
+    return "finished"
+
+
+def _models(service: Service) -> Handler:
+    config = service.config
+    model = {
+        "id": config.served_model_name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "inferfleet",
+        "max_model_len": config.context_tokens,
+    }
+
+    async def models(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"object": "list", "data": [model]})
+
+    return models
+
+
+def _live(service: Service) -> Handler:
+    async def live(_: web.Request) -> web.StreamResponse:
+        problem = service.backend.problem()
+        return web.Response(status=500 if problem else 200, text=problem or "alive")
+
+    return live
+
+
+def _ready(service: Service) -> Handler:
+    async def ready(_: web.Request) -> web.StreamResponse:
+        if problem := service.backend.problem():
+            return web.Response(status=503, text=problem)
+        return web.Response(status=200 if service.phase is Phase.READY else 503, text=service.phase.value)
+
+    return ready
+
+
+def _metrics(service: Service) -> Handler:
+    async def metrics(_: web.Request) -> web.StreamResponse:
+        body = generate_latest(service.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return metrics

@@ -1,0 +1,147 @@
+"""One model's service: what a request goes through between the socket and the engine."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from math import ceil
+from typing import Any
+
+from inferfleet_runtime.admission import Admission
+from inferfleet_runtime.backend import Backend, BackendError, Reply
+from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.gate import Gate, QueueFullError
+from inferfleet_runtime.metrics import Metrics
+from inferfleet_runtime.openai_api import ApiError, Call, Limits, from_engine, limits
+from inferfleet_runtime.sse import Splitter, read
+from inferfleet_runtime.trace import Trace
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[bytes], Awaitable[None]]
+
+
+class Phase(Enum):
+    """Where a pod is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    """Not ready any more, yet serving: clients may not have heard of it."""
+    CLOSED = "closed"
+    """Finishing what it has."""
+
+
+@dataclass
+class Service:
+    """State shared by all requests. `now` gives monotonic seconds."""
+
+    config: RuntimeConfig
+    backend: Backend
+    metrics: Metrics
+    now: Callable[[], float]
+    phase: Phase = Phase.STARTING
+    capacity: float = 0.0
+    """Measured tokens per second; 0 before."""
+    gate: Gate = field(init=False)
+    limits: Limits = field(init=False)
+    _live: dict[int, Trace] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Wire the gauges to the state."""
+        admission = Admission(self.config.slots, self.config.admission.max_queued_tokens)
+        self.gate, self.limits = Gate(admission), limits(self.config)
+        self.metrics.slots.set(self.config.slots)
+        self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
+
+    def ready(self, capacity: float) -> None:
+        """Begin to serve, with the measured tokens per second."""
+        self.capacity = capacity
+        self.metrics.capacity.set(capacity)
+        self.phase = Phase.READY
+
+    def _kv_usage(self) -> float:
+        held = sum(trace.cached for trace in self._live.values())
+        return min(1.0, held / (self.config.slots * self.config.context_tokens))
+
+    def open_requests(self) -> int:
+        """Requests that run or wait."""
+        return self.gate.admission.running + self.gate.admission.waiting
+
+    def check_open(self) -> None:
+        """Raise the 503 of a pod that takes no requests."""
+        if self.phase is Phase.STARTING:
+            raise ApiError(503, "the model is loading; try again", "server_error", headers={"Retry-After": "5"})
+        if self.phase is Phase.CLOSED:
+            message = "this replica is shutting down; try again"
+            raise ApiError(503, message, "server_error", headers={"Retry-After": "1"})
+
+    @asynccontextmanager
+    async def begin(self, call: Call, arrived: float) -> AsyncIterator[tuple[Reply, Trace]]:
+        """Wait for a slot and send the request. Raises ApiError; leaving the context frees the slot."""
+        trace = Trace(self.metrics, self.now, arrived, call.work.prompt)
+        self.metrics.arrivals.inc()
+        self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
+        try:
+            async with self.gate.turn(call.work):
+                trace.started()
+                self._live[id(trace)] = trace
+                try:
+                    async with self.backend.post(call.endpoint, call.body) as reply:
+                        await self._check(reply)
+                        yield reply, trace
+                finally:
+                    del self._live[id(trace)]
+        except QueueFullError as full:
+            self.metrics.rejected.inc()
+            raise self._too_many() from full
+        except BackendError as lost:
+            raise ApiError(502, "the engine ended before its answer did; try again", "server_error") from lost
+
+    async def _check(self, reply: Reply) -> None:
+        if reply.status == 200:
+            return
+        body = await reply.read()
+        try:
+            error = json.loads(body)["error"]
+        except (ValueError, KeyError, TypeError):
+            error = {}
+        raise from_engine(reply.status, error if isinstance(error, dict) else {}, self.limits)
+
+    def _too_many(self) -> ApiError:
+        wait = self.gate.admission.queued_output_tokens() / self.capacity if self.capacity else 1
+        return ApiError(
+            429,
+            "too many tokens are waiting for this model; try again later",
+            "rate_limit_error",
+            code="queue_full",
+            headers={"Retry-After": str(max(1, ceil(wait)))},
+        )
+
+
+async def relay(reply: Reply, trace: Trace, send: Send, include_usage: bool) -> None:
+    """Pass a stream on as it comes, measuring it; the usage event only to those who asked. Raises BackendError."""
+    splitter = Splitter()
+    async for chunk in reply.chunks():
+        kept = []
+        for event in splitter.feed(chunk):
+            seen = read(event)
+            trace.see(seen)
+            if seen.choices or include_usage:
+                kept.append(event)
+        if kept:
+            await send(b"".join(kept))
+    if trace.usage is None and trace.error is None:
+        raise BackendError("the stream ended without its usage")
+
+
+def sse_error(error: ApiError) -> bytes:
+    """An error inside a stream that has begun."""
+    return b"data: " + json.dumps(error.body()).encode() + b"\n\n"
+
+
+def log_end(trace: Trace, outcome: str, **fields: Any) -> None:
+    """One line per request."""
+    log.info("request", extra={"outcome": outcome, **trace.fields(), **fields})

@@ -1,0 +1,92 @@
+"""What is measured of one request, from arrival to its last token. Writes to the metrics it is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from inferfleet_runtime.metrics import Metrics
+from inferfleet_runtime.sse import Seen, Usage, interpret
+
+
+@dataclass
+class Trace:
+    """One request. `now` gives monotonic seconds."""
+
+    metrics: Metrics
+    now: Callable[[], float]
+    arrived: float
+    prompt: int
+    """Tokens: estimated, then as the engine counted them."""
+    generated: int = 0
+    """Tokens counted so far; exact at the end."""
+    first: float | None = None
+    """When the first token came."""
+    last: float | None = None
+    reason: str | None = None
+    usage: Usage | None = None
+    error: str | None = None
+
+    @property
+    def cached(self) -> int:
+        """Tokens that the request holds in the KV cache."""
+        return self.prompt + self.generated
+
+    def started(self) -> None:
+        """A slot is free for it."""
+        self.metrics.queue_time.observe(self.now() - self.arrived)
+
+    def see(self, seen: Seen) -> None:
+        """Take in one event of a stream."""
+        if seen.token:
+            self._token(self.now())
+        self.reason = seen.finish_reason or self.reason
+        self.error = seen.error or self.error
+        if seen.usage:
+            self._count(seen.usage)
+
+    def _token(self, at: float) -> None:
+        if self.last is None:
+            self.first = at
+            self.metrics.ttft.observe(at - self.arrived)
+        else:
+            self.metrics.inter_token.observe(at - self.last)
+        self.last = at
+        self.generated += 1
+        self.metrics.generation_tokens.inc()
+
+    def _count(self, usage: Usage) -> None:
+        """Correct the running counts: an event may hold several tokens, half a character none."""
+        self.usage = usage
+        self.metrics.prompt_tokens.inc(usage.prompt)
+        self.metrics.generation_tokens.inc(max(0, usage.completion - self.generated))
+        self.prompt, self.generated = usage.prompt, usage.completion
+
+    def answer(self, payload: dict[str, Any]) -> None:
+        """Take in a whole answer; the engine's own clock says when its first token came."""
+        seen, timings = interpret(payload), payload.get("timings", {})
+        self.reason, self.last = seen.finish_reason, self.now()
+        if not seen.usage:
+            return
+        self._count(seen.usage)
+        decoding = timings.get("predicted_ms", 0.0) / 1000
+        self.first = max(self.arrived, self.last - decoding)
+        self.metrics.ttft.observe(self.first - self.arrived)
+        for _ in range(seen.usage.completion - 1):
+            self.metrics.inter_token.observe(decoding / (seen.usage.completion - 1))
+
+    def finished(self) -> None:
+        """The answer is complete."""
+        self.metrics.end_to_end.observe(self.now() - self.arrived)
+        self.metrics.request_tokens.observe(self.generated)
+        self.metrics.succeeded(self.reason or "stop")
+
+    def fields(self) -> dict[str, Any]:
+        """For the log: sizes and times, never text."""
+        ttft = None if self.first is None else round(self.first - self.arrived, 4)
+        return {
+            "prompt_tokens": self.prompt,
+            "generation_tokens": self.generated,
+            "finish_reason": self.reason,
+            "ttft_seconds": ttft,
+            "seconds": round(self.now() - self.arrived, 4),
+        }
