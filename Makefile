@@ -54,7 +54,7 @@ lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache | tail -n 1
+	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format .
