@@ -1,0 +1,139 @@
+"""Small pure parts between informers and decisions: pods, trims, drift, profiles, events."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import make
+import pytest
+from harness import NOW, SETTINGS, stores, world
+
+from inferfleet.catalog import loader
+from inferfleet.fleet.drift import contains, needs_apply
+from inferfleet.fleet.observe import ledger, node, observe
+from inferfleet.fleet.plan import make_plan
+from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, failure
+from inferfleet.fleet.profiles import profile_objects, profile_status
+from inferfleet.fleet.trim import same, trim_node, trim_pod
+from inferfleet.fleet.validate import validate
+from inferfleet.planning.types import Measured
+
+
+def pod(name: str = "p", **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"}, "status": status}
+
+
+def container(**state: Any) -> dict[str, Any]:
+    return {"name": "serve", "state": state}
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient cpu."}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"conditions": [UNSCHEDULABLE]}, "cannot be scheduled: 0/1 nodes"),
+        (
+            {"initContainerStatuses": [container(waiting={"reason": "ErrImagePull", "message": "no"})]},
+            "ErrImagePull: no",
+        ),
+        (
+            {"containerStatuses": [container(terminated={"exitCode": 1, "message": "bad digest\n"})]},
+            "code 1: bad digest",
+        ),
+        ({"containerStatuses": [container(waiting={"reason": "ContainerCreating"})]}, ""),
+        ({"containerStatuses": [container(terminated={"exitCode": 0})]}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_pod_says_what_keeps_it_from_starting(status: dict[str, Any], words: str) -> None:
+    found = failure([pod(**status)])
+    assert words in found
+    assert bool(words) == bool(found)
+
+
+def test_a_crash_loop_tells_the_last_words_and_not_only_the_back_off() -> None:
+    crashed = container(waiting={"reason": "CrashLoopBackOff", "message": "back-off 5m0s"})
+    crashed["lastState"] = {"terminated": {"exitCode": 1, "message": "no such file m.gguf"}}
+    assert "no such file m.gguf" in failure([pod(containerStatuses=[crashed])])
+
+
+def test_boot_time_is_the_median_from_creation_to_ready() -> None:
+    def booted(seconds: int) -> dict[str, Any]:
+        return pod(
+            conditions=[{"type": "Ready", "status": "True", "lastTransitionTime": f"2026-01-01T00:00:{seconds:02d}Z"}]
+        )
+
+    assert boot_seconds([booted(10), booted(20), booted(50)]) == 20
+    assert boot_seconds([]) == DEFAULT_BOOT
+
+
+def test_a_cordoned_or_unready_node_is_not_usable() -> None:
+    cordoned = make.node() | {"spec": {"unschedulable": True}}
+    assert [node(o).usable for o in (make.node(), make.node(ready=False), cordoned)] == [True, False, False]
+
+
+def test_the_heartbeat_of_a_node_wakes_nobody() -> None:
+    first, second = make.node(), make.node()
+    first["status"]["conditions"][0]["lastHeartbeatTime"] = "1"
+    second["status"]["conditions"][0]["lastHeartbeatTime"] = "2"
+    first["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"] = "1", "2"
+    assert same(trim_node(first), trim_node(second))
+    assert not same(trim_node(first), trim_node(make.node(cpu="8")))
+    assert not same(None, trim_node(first))
+
+
+def test_a_trimmed_pod_keeps_what_is_decided_on_and_no_spec() -> None:
+    full = pod(podIP="10.0.0.1", qosClass="Guaranteed", containerStatuses=[container(running={}) | {"image": "x"}])
+    trimmed = trim_pod(full | {"spec": {"containers": []}})
+    assert trimmed["status"] == {"podIP": "10.0.0.1", "containerStatuses": [container(running={})]}
+    assert "spec" not in trimmed
+
+
+@pytest.mark.parametrize(
+    ("live", "desired", "expected"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"a": 2}, {"a": 1}, False),
+        ({}, {"a": 1}, False),
+        ({"l": [{"n": 1, "x": 0}, {"n": 2}]}, {"l": [{"n": 1}]}, True),
+        ({"l": [{"n": 2}]}, {"l": [{"n": 1}]}, False),
+        ({"l": []}, {"l": [1]}, False),
+        ({"a": None}, {"a": {}}, False),
+    ],
+)
+def test_drift_is_a_difference_in_what_we_own(live: Any, desired: Any, expected: bool) -> None:
+    assert contains(live, desired) is expected
+
+
+def test_other_content_is_applied_even_where_the_old_contains_the_new() -> None:
+    def child(hash_: str, **spec: Any) -> dict[str, Any]:
+        return {"metadata": {"annotations": {"inferfleet.io/desired-hash": hash_}}, "spec": spec}
+
+    assert needs_apply(child("new", a=1), child("old", a=1, removed=2))
+    assert not needs_apply(child("same", a=1), child("same", a=1, theirs=2))
+    assert needs_apply(child("same", a=1), None)
+
+
+def profile(speed: int, at: datetime) -> dict[str, Any]:
+    return {"status": {"tokensPerSecond": speed, "source": "Observed", "measuredAt": at.isoformat()}}
+
+
+def test_an_old_measurement_is_not_believed() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    stored = {("", "new"): profile(5, now - timedelta(days=1)), ("", "old"): profile(6, now - timedelta(days=40))}
+    assert ledger(stored | {("", "empty"): {}}, now, 30 * 86400) == {"new": Measured(5, "Observed")}
+
+
+def test_a_profile_is_written_for_a_change_and_not_for_noise() -> None:
+    seen = observe(
+        ("default", "demo"), stores(world(make.node(), make.pool(), make.workload_class(), make.model())), NOW, 1
+    )
+    assert seen
+    ((name, obj),) = profile_objects(make_plan(seen, validate(seen, loader.load(), SETTINGS), {})).items()
+    stored = {name: Measured(100, "Benchmarked")}
+    assert profile_status(obj, Measured(108, "Observed"), stored, NOW) is None
+    changed = profile_status(obj, Measured(163, "Observed"), stored, NOW)
+    assert changed
+    assert changed["status"] == {"tokensPerSecond": 160, "source": "Observed", "measuredAt": "2026-01-01T12:00:00Z"}
+    assert profile_status(obj, Measured(0.4, "Observed"), {}, NOW) is None

@@ -1,0 +1,170 @@
+"""What the scaling loop remembers between rounds, over pods as informers hold them."""
+
+from typing import Any
+
+import make
+from harness import NOW, SETTINGS, stores, world
+
+from inferfleet.catalog import loader
+from inferfleet.fleet.observe import observe
+from inferfleet.fleet.plan import make_plan
+from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.types import Obj, Plan
+from inferfleet.fleet.validate import validate
+from inferfleet.kube import kinds
+from inferfleet.names import Reason
+from inferfleet.planning.types import Measured
+from inferfleet_runtime.contract import Metric
+
+KEY = ("default", "demo")
+
+
+def plan(**changes: Any) -> Plan:
+    """The plan of a Model in a small world."""
+    cluster = world(make.node(), make.pool(), make.workload_class(), make.model(**changes))
+    seen = observe(KEY, stores(cluster), NOW, 1e9)
+    assert seen
+    return make_plan(seen, validate(seen, loader.load(), SETTINGS), {})
+
+
+def pod(number: int, placement: str, ready: bool = True) -> Obj:
+    """A pod of the demo's chat workload."""
+    labels = {"inferfleet.io/model": "demo", "inferfleet.io/class": "chat", "inferfleet.io/placement": placement}
+    condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": "2026-01-01T00:00:10Z"}
+    metadata = {"name": f"pod-{number}", "namespace": "default", "uid": f"uid-{number}", "labels": labels}
+    return {
+        "metadata": metadata | {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"podIP": f"10.0.0.{number}", "conditions": [condition]},
+    }
+
+
+def exposition(arrivals: float = 0, tokens: float = 0, waiting: float = 0, running: float = 0) -> str:
+    """What a pod of four slots and 100 tokens/s says."""
+    values = {
+        Metric.ARRIVAL_REQUESTS: arrivals,
+        Metric.GENERATION_TOKENS: tokens,
+        f"{Metric.REQUEST_GENERATION_TOKENS}_sum": tokens,
+        f"{Metric.REQUEST_GENERATION_TOKENS}_count": arrivals,
+        Metric.REQUESTS_RUNNING: running,
+        Metric.REQUESTS_WAITING: waiting,
+        Metric.SLOTS: 4,
+        Metric.CAPACITY: 100,
+    }
+    return "".join(f"{name} {value}\n" for name, value in values.items())
+
+
+class Loop:
+    """A scaler with its plan, driven round by round, two seconds each."""
+
+    def __init__(self) -> None:
+        self.scaler, self.plan, self.now = Scaler(signal_max_age=15), plan(), 1000.0
+        self.scaler.plan(KEY, self.plan, {})
+        ((self.target),) = targets(self.plan).values()
+        self.placement = self.target.placement.rsplit("-", 1)[1]
+
+    def round(self, pods: list[Obj], texts: dict[str, str]) -> set[tuple[str, str]]:
+        """Scrape with these answers, and decide."""
+        self.now += 2
+        self.scaler.heard(texts, self.scaler.urls(pods), self.now)
+        return self.scaler.decide(pods, self.now)
+
+    @property
+    def decision(self) -> Any:
+        """The last one."""
+        return self.scaler.decisions(KEY)["chat"]
+
+
+def test_ready_pods_of_planned_workloads_are_scraped_and_no_others() -> None:
+    loop = Loop()
+    stranger = pod(3, loop.placement)
+    stranger["metadata"]["labels"]["inferfleet.io/model"] = "other"
+    pods = [pod(1, loop.placement), pod(2, loop.placement, ready=False), stranger]
+    assert loop.scaler.urls(pods) == {"uid-1": "http://10.0.0.1:8000/metrics"}
+
+
+def test_ipv6_addresses_are_bracketed() -> None:
+    loop = Loop()
+    six = pod(1, loop.placement)
+    six["status"]["podIP"] = "fd00::1"
+    assert loop.scaler.urls([six]) == {"uid-1": "http://[fd00::1]:8000/metrics"}
+
+
+def test_load_leads_to_a_decision_that_wakes_the_model_once() -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement)]
+    woken = []
+    for step in range(12):
+        woken.append(loop.round(pods, {"uid-1": exposition(arrivals=6 * step, tokens=300 * step)}))
+    assert loop.decision.replicas == 2
+    assert loop.decision.reason == Reason.DEMAND
+    assert KEY in set().union(*woken)
+
+
+def test_a_pod_that_has_just_become_ready_is_new_and_not_stale() -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement)]
+    loop.round(pods, {})
+    assert loop.decision.reason == Reason.NO_SIGNAL_YET
+
+
+def test_a_pod_that_never_answers_becomes_stale() -> None:
+    loop = Loop()
+    for _ in range(12):
+        loop.round([pod(1, loop.placement)], {})
+    assert loop.decision.reason == Reason.SIGNAL_STALE
+    assert not loop.decision.fresh
+
+
+def test_one_silent_pod_freezes_the_workload_and_its_return_thaws_it() -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement), pod(2, loop.placement)]
+    both = {"uid-1": exposition(), "uid-2": exposition()}
+    loop.round(pods, both)
+    for _ in range(10):
+        loop.round(pods, {"uid-1": exposition()})
+    assert loop.decision.reason == Reason.SIGNAL_STALE
+    assert "pod-2" in loop.decision.message
+    loop.round(pods, both)
+    assert loop.decision.fresh
+
+
+def test_garbage_instead_of_metrics_counts_as_silence() -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement)]
+    loop.round(pods, {"uid-1": exposition()})
+    assert loop.scaler.heard({"uid-1": "<html>"}, loop.scaler.urls(pods), loop.now) == 1
+
+
+def test_a_measured_capacity_is_remembered_by_profile() -> None:
+    loop = Loop()
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition()})
+    assert loop.scaler.capacities() == {loop.target.profile: Measured(100, "Benchmarked")}
+
+
+def test_the_capacity_of_a_retiring_placement_is_not_taken_for_its_successors() -> None:
+    loop = Loop()
+    loop.round([pod(1, "00000000")], {"uid-1": exposition()})
+    assert loop.scaler.capacities() == {}
+
+
+def test_a_restart_goes_on_with_the_ledger() -> None:
+    known = {Loop().target.profile: Measured(77, "Observed")}
+    scaler = Scaler(15)
+    scaler.plan(KEY, plan(), known)
+    assert scaler.capacities() == known
+
+
+def test_a_model_that_is_gone_is_forgotten() -> None:
+    loop = Loop()
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition()})
+    loop.scaler.plan(KEY, None, {})
+    assert loop.scaler.decisions(KEY) == {}
+    assert loop.scaler.urls([pod(1, loop.placement)]) == {}
+
+
+def test_a_frozen_workload_is_not_scaled() -> None:
+    cluster = world(make.node(), make.pool(), make.model())
+    seen = observe(KEY, stores(cluster), NOW, 1e9)
+    assert seen
+    assert targets(make_plan(seen, validate(seen, loader.load(), SETTINGS), {})) == {}
+    assert cluster.all(kinds.DEPLOYMENT) == ()
