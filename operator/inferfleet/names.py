@@ -76,6 +76,7 @@ class Reason:
     FROZEN = "Frozen"
     # deploying
     AVAILABLE = "Available"
+    DEGRADED = "Degraded"
     PODS_STARTING = "PodsStarting"
     PODS_FAILING = "PodsFailing"
     NAME_CONFLICT = "NameConflict"

@@ -291,3 +291,32 @@ async def test_a_refused_child_is_a_condition_and_no_exception(cluster: FakeClus
     await Operator(cluster).once()
     assert condition(cluster, "Deployed")[:2] == ("False", Reason.APPLY_REJECTED)
     assert "exceeded quota" in condition(cluster, "Deployed")[2]
+
+
+async def test_a_replica_that_cannot_start_does_not_make_what_serves_unready(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(2)
+    await operator.settle()
+    pod = sorted(serving.all(kinds.POD), key=lambda p: str(p["metadata"]["name"]))[-1]
+
+    def pending(obj: Obj) -> None:
+        message = "0/1 nodes are available: 1 Insufficient cpu."
+        obj["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", "message": message}]
+
+    serving.edit(kinds.POD, "default", pod["metadata"]["name"], pending)
+    await operator.once()
+    assert condition(serving, "Deployed")[:2] == ("False", Reason.PODS_FAILING)
+    ready, reason, message = condition(serving, "Ready")
+    assert (ready, reason) == ("True", Reason.DEGRADED)
+    assert "Insufficient cpu" in message
+
+
+async def test_a_model_deleted_during_its_reconcile_is_no_error(cluster: FakeCluster) -> None:
+    from fakes.faults import Fault
+
+    from inferfleet.errors import NotFound
+
+    cluster.errors.append(Fault(NotFound("gone", status=404), "apply_status", kinds.MODEL))
+    result = await Operator(cluster).once()
+    assert result
+    assert not result.status_written

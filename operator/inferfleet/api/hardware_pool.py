@@ -79,6 +79,8 @@ HARDWARE_POOL = Resource(
         Column("CPU", ".spec.nodes.replica.cpu"),
         Column("Memory", ".spec.nodes.replica.memory"),
         Column("USD/Accel-h", ".spec.price.perAcceleratorHour"),
+        Column("As-Of", ".spec.price.asOf", "string", 1),
+        Column("Source", ".spec.price.source", "string", 1),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
 )

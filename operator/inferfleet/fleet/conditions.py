@@ -18,7 +18,7 @@ def conditions(
     """All five, always, in a stable order."""
     planned, deployed = _planned(plan), _deployed(seen, plan, applied)
     verdicts = {
-        Cond.READY: _ready(planned, deployed),
+        Cond.READY: _ready(seen, plan, planned, deployed),
         Cond.PLANNED: planned,
         Cond.DEPLOYED: deployed,
         Cond.SIGNAL_FRESH: _signal(seen, plan, scaling),
@@ -54,34 +54,38 @@ def _deployed(seen: Observed, plan: Plan, applied: Applied) -> Verdict:
     if applied.problem:
         return "False", applied.problem.reason, applied.problem.message
     live = {p.name: p for p in seen.live}
-    waiting = []
     for workload in plan.workloads:
         for placement in workload.placements:
             current = live.get(placement.name)
             if placement.state != "Retiring" and current and current.failure:
                 return "False", Reason.PODS_FAILING, _of(workload, current.failure)
-        ready = sum(live[p.name].ready for p in workload.placements if p.name in live)
-        least = workload.valid.workload.replicas.min if workload.valid else 1
-        if ready < least:
-            waiting.append(_of(workload, f"{ready} of at least {least} replicas ready"))
-    if waiting:
-        return (
-            "False",
-            Reason.PODS_STARTING if any(w.placements for w in plan.workloads) else Reason.NO_CANDIDATE,
-            "; ".join(waiting),
-        )
+    if waiting := _lacking(seen, plan):
+        placed = any(w.placements for w in plan.workloads)
+        return "False", Reason.PODS_STARTING if placed else Reason.NO_CANDIDATE, waiting
     return "True", Reason.AVAILABLE, "every workload has its replicas"
 
 
-def _ready(planned: Verdict, deployed: Verdict) -> Verdict:
-    """About serving: a frozen placement that answers is ready, and says that it is frozen."""
-    if deployed[0] == "True":
-        return (
-            "True",
-            Reason.AVAILABLE if planned[0] == "True" else Reason.FROZEN,
-            deployed[2] if planned[0] == "True" else planned[2],
-        )
-    return "False", *(planned if planned[0] == "False" else deployed)[1:]
+def _lacking(seen: Observed, plan: Plan) -> str:
+    """Workloads with fewer ready replicas than they must have, or empty."""
+    ready = {p.name: p.ready for p in seen.live}
+    lacking = []
+    for workload in plan.workloads:
+        there = sum(ready.get(p.name, 0) for p in workload.placements)
+        least = workload.valid.workload.replicas.min if workload.valid else 1
+        if there < least:
+            lacking.append(_of(workload, f"{there} of at least {least} replicas ready"))
+    return "; ".join(lacking)
+
+
+def _ready(seen: Observed, plan: Plan, planned: Verdict, deployed: Verdict) -> Verdict:
+    """About serving: what answers with its least replicas is ready, and says what is wrong all the same."""
+    if _lacking(seen, plan):
+        return "False", *(planned if planned[0] == "False" else deployed)[1:]
+    if planned[0] == "False":
+        return "True", Reason.FROZEN, planned[2]
+    if deployed[0] == "False":
+        return "True", Reason.DEGRADED, deployed[2]
+    return deployed
 
 
 def _signal(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:

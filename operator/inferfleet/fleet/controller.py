@@ -41,7 +41,6 @@ class _Memory:
 
     status_written: dict[Key, datetime] = field(default_factory=dict)
     profiles: dict[str, Obj] = field(default_factory=dict)
-    applied_profiles: set[str] = field(default_factory=set)
 
 
 class Controller:
@@ -179,7 +178,6 @@ class Controller:
             profile = self._memory.profiles.get(name)
             status = profile and profile_status(profile, measured, stored, now)
             if profile and status:
-                if name not in self._memory.applied_profiles:
-                    await self._cluster.apply(profile, names.MANAGER)
-                    self._memory.applied_profiles.add(name)
+                if self._informers[kinds.CAPACITY_PROFILE].get("", name) is None:
+                    self._written(await self._cluster.apply(profile, names.MANAGER))
                 self._written(await self._cluster.apply_status(status, names.STATUS_MANAGER))

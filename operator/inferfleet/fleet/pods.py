@@ -8,14 +8,23 @@ from typing import Any
 _WAITING_IS_NORMAL = ("ContainerCreating", "PodInitializing", "")
 DEFAULT_BOOT = 30.0
 """Seconds from creation to Ready while no pod has shown it."""
+MAX_BOOT = 900.0
 
 
 def failure(pods: Iterable[Mapping[str, Any]]) -> str:
-    """A sentence for the first pod, by name, that cannot start; empty when none is in trouble."""
-    for pod in sorted(pods, key=lambda p: str(p["metadata"]["name"])):
+    """A sentence for the first pod, by name, that cannot start; empty when none is in trouble.
+
+    Pods that leave or have ended are no trouble: their successors tell.
+    """
+    staying = (p for p in pods if "deletionTimestamp" not in p["metadata"] and not _ended(p))
+    for pod in sorted(staying, key=lambda p: str(p["metadata"]["name"])):
         if trouble := _trouble(pod.get("status", {})):
             return f"pod {pod['metadata']['name']}: {trouble}"
     return ""
+
+
+def _ended(pod: Mapping[str, Any]) -> bool:
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _trouble(status: Mapping[str, Any]) -> str:
@@ -42,13 +51,13 @@ def ready(pod: Mapping[str, Any]) -> bool:
 
 
 def boot_seconds(pods: Iterable[Mapping[str, Any]]) -> float:
-    """Median time from creation to Ready."""
+    """Median time from creation to Ready, bounded: a pod that became ready again later did not boot so long."""
     took = []
     for pod in pods:
         if since := _ready_since(pod):
             created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
             took.append((datetime.fromisoformat(since) - created).total_seconds())
-    return max(1.0, median(took)) if took else DEFAULT_BOOT
+    return min(max(1.0, median(took)), MAX_BOOT) if took else DEFAULT_BOOT
 
 
 def _ready_since(pod: Mapping[str, Any]) -> str | None:

@@ -92,7 +92,10 @@ async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, con
         "metadata": {"name": seen.name, "namespace": seen.namespace},
         "status": to_json(status),
     }
-    context.written(await context.cluster.apply_status(body, names.STATUS_MANAGER))
+    try:
+        context.written(await context.cluster.apply_status(body, names.STATUS_MANAGER))
+    except errors.NotFound:
+        return False  # deleted meanwhile: the informer will say so
     for event in events(seen, status):
         with suppress(errors.ApiError):  # a courtesy: the status has said it all
             await context.cluster.create(_event(seen, event, now))
