@@ -1,17 +1,18 @@
 """`inferfleet run`: the operator. The composition root."""
 
 import argparse
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from inferfleet import handlers, logs, names, settings
+from inferfleet import errors, handlers, logs, names, settings
 from inferfleet.catalog import loader
 from inferfleet.fleet.controller import Controller
 from inferfleet.kube.cluster import Cluster
-from inferfleet.kube.connect import connect
+from inferfleet.kube.connect import connect, load
 from inferfleet.kube.election import Candidate, LeaderElector
 from inferfleet.kube.fence import FencedCluster
 from inferfleet.kube.kinds import Kind
@@ -35,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
     logs.configure(chosen.log_level)
     for noisy in ("aiohttp.access", "kopf"):  # a line for each probe and each step of kopf's own
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        asyncio.run(load(chosen.kubeconfig))
+    except errors.ApiError as error:
+        log.error("cannot start", extra={"error": str(error)})
+        return 1
     metrics = Metrics(CollectorRegistry())
     server, thread = start_http_server(chosen.metrics_port, registry=metrics.registry)
     process = _Process(chosen, metrics)
