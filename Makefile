@@ -1,11 +1,12 @@
-# `make` alone lists the targets. Parameters: NAME (cluster), DIR (its state folder), PORT (its API server), PYTHON.
+# `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
+# build/clusters/NAME), PORT (its API server, default 6443), PYTHON.
 NAME ?= inferfleet
-DIR ?= build/clusters/$(NAME)
+DIR ?=
 PORT ?= 6443
 PYTHON ?= python3
 VENV := build/venv
 BIN := $(VENV)/bin
-CLUSTER := --name $(NAME) --dir $(DIR)
+CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help

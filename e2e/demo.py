@@ -74,7 +74,7 @@ def tell(options: provider.Options, out: Path) -> None:
         show(story, cluster)
         asyncio.run(scale_out(story, cluster, url))
     scale_in(story, cluster)
-    finish(story, out)
+    finish(story, options, out)
 
 
 def prepare(story: Story, options: provider.Options) -> Cluster:
@@ -184,8 +184,10 @@ def scale_in(story: Story, cluster: Cluster) -> None:
     raise TimeoutError(f"replicas are not back at the minimum after {IN_SECONDS:.0f} s; last word: {last}")
 
 
-def finish(story: Story, out: Path) -> None:
-    """Summary and figures."""
+def finish(story: Story, options: provider.Options, out: Path) -> None:
+    """Summary, figures, and what to do next with this very cluster."""
+    named = f" --name {options.name}" if options.name != provider.Options.name else ""
+    folder = f" --dir {options.folder}" if options.folder else ""
     story.figures["seconds"] = round(time.monotonic() - story.began, 1)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(story.figures, indent=2) + "\n")
@@ -193,10 +195,10 @@ def finish(story: Story, out: Path) -> None:
     for name, value in story.figures.items():
         print(f"  {name:18} {value}")
     print(f"\nFigures are in {out}. The cluster keeps running; look around:\n")
-    print('  eval "$(build/venv/bin/python -m e2e.cluster env)"')
+    print(f'  eval "$(build/venv/bin/python -m e2e.cluster env{named}{folder})"')
     print("  kubectl get inferfleet --all-namespaces")
     print(f"  kubectl describe model {MODEL} --namespace {NAMESPACE}\n")
-    print("Remove everything with `make down`.")
+    print("Remove everything with `make down`" + (" and the same NAME or DIR." if named or folder else "."))
 
 
 def condition(cluster: Cluster, type_: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ def demo_model(say: Say = say) -> images.Image:
 
 def install(cluster: Cluster, found: Images, say: Say = say) -> None:
     """Both charts, waiting until the operator is up."""
-    helm = str(binaries.ensure(["helm"])["helm"])
+    helm = str(binaries.ensure(["helm"], say=say)["helm"])
     base = [helm, "--kubeconfig", str(cluster.kubeconfig), "upgrade", "--install", "--wait", "--timeout", "180s"]
     say("installing the charts inferfleet-crds and inferfleet with Helm")
     run([*base, "--namespace", SYSTEM, "--create-namespace", "inferfleet-crds", str(ROOT / "charts/inferfleet-crds")])
