@@ -77,6 +77,7 @@ class Reason:
     # deploying
     AVAILABLE = "Available"
     DEGRADED = "Degraded"
+    NOT_PLANNED = "NotPlanned"
     PODS_STARTING = "PodsStarting"
     PODS_FAILING = "PodsFailing"
     NAME_CONFLICT = "NameConflict"

@@ -61,7 +61,7 @@ def _deployed(seen: Observed, plan: Plan, applied: Applied) -> Verdict:
                 return "False", Reason.PODS_FAILING, _of(workload, current.failure)
     if waiting := _lacking(seen, plan):
         placed = any(w.placements for w in plan.workloads)
-        return "False", Reason.PODS_STARTING if placed else Reason.NO_CANDIDATE, waiting
+        return "False", Reason.PODS_STARTING if placed else Reason.NOT_PLANNED, waiting
     return "True", Reason.AVAILABLE, "every workload has its replicas"
 
 

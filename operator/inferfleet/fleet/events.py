@@ -38,6 +38,8 @@ def _turned(before: ModelStatus, after: ModelStatus) -> list[Event]:
         same = old is not None and (old.status, old.reason) == (condition.status, condition.reason)
         if same or condition.status == "Unknown" or condition.type == Cond.READY:
             continue
+        if condition.reason == Reason.NOT_PLANNED:
+            continue  # the event of Planned says why
         good = condition.status == _GOOD[condition.type] or condition.reason == Reason.PODS_STARTING
         if good and old is None and condition.type in (Cond.SIGNAL_FRESH, Cond.WITHIN_LIMITS):
             continue  # the normal case from the start is not worth a line
