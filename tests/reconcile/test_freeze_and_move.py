@@ -1,0 +1,94 @@
+"""What serves is stopped by no mistake, and moves only when it pays and its successor is ready."""
+
+from dataclasses import replace
+
+import make
+import pytest
+from fakes.cluster import FakeCluster
+from harness import Operator, child_writes, condition, deployments, status
+
+from inferfleet.kube import kinds
+from inferfleet.names import Reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        (kinds.WORKLOAD_CLASS, "chat", Reason.CLASS_NOT_FOUND),
+        (kinds.HARDWARE_POOL, "cpu", Reason.POOL_NOT_FOUND),
+        (kinds.NODE, "node-1", Reason.NODES_NOT_FOUND),
+    ],
+)
+async def test_an_input_that_vanishes_freezes_what_serves(
+    serving: FakeCluster, kind: kinds.Kind, name: str, reason: str
+) -> None:
+    before, children = deployments(serving), len(child_writes(serving))
+    serving.remove(kind, "", name)
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.settle()
+    assert deployments(serving) == before
+    assert len(child_writes(serving)) == children
+    assert condition(serving, "Ready")[:2] == ("True", Reason.FROZEN)
+    planned, why, message = condition(serving, "Planned")
+    assert (planned, why) == ("False", reason)
+    assert "keeps serving as it is" in message
+    assert status(serving).placements[0].state == "Frozen"
+
+
+async def test_it_thaws_when_the_input_is_back(serving: FakeCluster) -> None:
+    serving.remove(kinds.WORKLOAD_CLASS, "", "chat")
+    await Operator(serving).settle()
+    serving.put(make.workload_class())
+    await Operator(serving).settle()
+    assert condition(serving, "Ready")[:2] == ("True", Reason.AVAILABLE)
+    assert status(serving).placements[0].state == "Serving"
+
+
+async def test_a_class_that_became_unreadable_freezes_too(serving: FakeCluster) -> None:
+    serving.edit(kinds.WORKLOAD_CLASS, "", "chat", lambda o: o["spec"]["scaling"].update(drain="soon"))
+    await Operator(serving).settle()
+    assert condition(serving, "Planned")[:2] == ("False", Reason.CLASS_INVALID)
+    assert "scaling.drain" in condition(serving, "Planned")[2]
+    assert len(deployments(serving)) == 1
+
+
+async def test_a_spec_that_cannot_be_read_removes_nothing(serving: FakeCluster) -> None:
+    serving.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(variants=[]))
+    await Operator(serving).settle()
+    assert len(deployments(serving)) == 1
+    assert condition(serving, "Planned")[:2] == ("False", Reason.INVALID_SPEC)
+
+
+async def test_a_much_cheaper_pool_takes_over_only_when_it_is_ready(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    await operator.once()
+    serving.settle_deployments(ready=True)
+    starting = {p.pool: p.state for p in status(serving).placements}
+    assert starting == {"cheap": "Starting", "cpu": "Retiring"}
+    assert old in deployments(serving)
+    await operator.settle()
+    assert {p.pool: p.state for p in status(serving).placements} == {"cheap": "Serving"}
+    assert old not in deployments(serving)
+    assert len(serving.all(kinds.CONFIG_MAP)) == 1
+
+
+async def test_a_successor_that_never_gets_ready_costs_nothing_that_serves(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    for _ in range(5):
+        await operator.once()
+    assert old in deployments(serving)
+    assert condition(serving, "Ready")[0] == "True"
+
+
+async def test_a_price_typo_moves_nothing_while_moves_are_paused(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.settings = replace(operator.settings, pause_moves=True)
+    before = deployments(serving)
+    serving.put(make.pool("cheap", price="0.0001"))
+    await operator.settle()
+    assert deployments(serving) == before
