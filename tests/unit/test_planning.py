@@ -213,6 +213,17 @@ def test_the_prediction_is_near_what_the_preset_was_measured_from() -> None:
     assert 256 / (found.ttft - found.tpot) == pytest.approx(113, rel=0.1)
 
 
+def test_memory_counts_the_context_as_the_engine_allocates_it() -> None:
+    quantization = CATALOG.quantizations["Q4_0"]
+    step = ENGINE.context_step_tokens
+    assert memory_bytes(LLAMA_1B, quantization, ENGINE, 4, 1) == memory_bytes(LLAMA_1B, quantization, ENGINE, 4, step)
+    per_token = ENGINE.kv_bytes_per_token(LLAMA_1B.layers, LLAMA_1B.kv_heads, LLAMA_1B.head_dim)
+    more = memory_bytes(LLAMA_1B, quantization, ENGINE, 4, step + 1) - memory_bytes(
+        LLAMA_1B, quantization, ENGINE, 4, 1
+    )
+    assert more == 4 * step * per_token
+
+
 @given(st.integers(1, 64), st.integers(1, 64))
 def test_more_slots_never_need_less_memory(a: int, b: int) -> None:
     low, high = sorted((a, b))

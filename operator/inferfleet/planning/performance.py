@@ -22,7 +22,8 @@ def memory_bytes(
     context_tokens: int,
 ) -> float:
     """Weights, KV cache of every slot, and the engine's own overhead."""
-    kv = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim) * slots * context_tokens
+    context = engine.slot_context_tokens(context_tokens)
+    kv = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim) * slots * context
     return model.parameters * quantization.bytes_per_weight + kv + engine.process_overhead_bytes
 
 
