@@ -1,5 +1,6 @@
 """A real HTTPS server for one file, with a CA of its own, that cuts connections as told."""
 
+import shutil
 import ssl
 import subprocess
 import threading
@@ -69,9 +70,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
     """A CA's certificate, and a file with certificate and key of `localhost` signed by it."""
+    if shutil.which("openssl") is None:
+        raise FileNotFoundError("the certificate is made with openssl, which is not on PATH: install openssl")
     ca, key, host = folder / "ca.pem", folder / "ca.key", folder / "host.pem"
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    own = [*new, "-subj", "/CN=test CA", "-keyout", key, "-out", ca]
+    # Python 3.13 and newer trust no authority that does not say what its key is for
+    own = [*new, "-subj", "/CN=test CA", "-addext", "keyUsage=critical,keyCertSign", "-keyout", key, "-out", ca]
     signed = [*new, "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext"]
     signed += ["basicConstraints=critical,CA:FALSE", "-CA", ca, "-CAkey", key]
     subprocess.run(own, check=True, capture_output=True)
