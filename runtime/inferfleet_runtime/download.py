@@ -1,7 +1,6 @@
 """One file over HTTPS, resumed where it was cut. Writes the part file and a note of what it is a part of."""
 
 import http.client
-import json
 import logging
 import ssl
 import urllib.error
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from inferfleet_runtime.errors import CommandError
+from inferfleet_runtime.files import read_note, write_note
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Download:
 
     def _resume_from(self) -> tuple[int, dict[str, str]]:
         held = self._held()
-        note = json.loads(self._note.read_text()) if self._note.exists() else {}
+        note = read_note(self._note) or {}
         if not held or note.get("url") != self.url:
             return 0, {}
         if validator := note.get("validator"):
@@ -143,7 +143,7 @@ class Download:
         etag = headers.get("ETag", "")
         # RFC 9110, 13.1.5: a weak ETag must not be sent in If-Range
         validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-        self._note.write_text(json.dumps({"url": self.url, "validator": validator}))
+        write_note(self._note, {"url": self.url, "validator": validator})
 
     def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], held: int, total: int | None) -> int:
         began, first = self.clock.now(), held

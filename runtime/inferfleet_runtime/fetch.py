@@ -3,7 +3,6 @@
 Reads the source; writes `model.gguf` and, beside it, a note of what it came from.
 """
 
-import json
 import logging
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -12,7 +11,7 @@ from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import Source
 from inferfleet_runtime.download import Clock, Download
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.files import check_gguf, link, publish, sha256_of
+from inferfleet_runtime.files import check_gguf, link, publish, read_note, sha256_of, write_note
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def fetch(source: Source, paths: Paths, clock: Clock) -> None:
         _from_https(source, paths.fetched, clock)
     else:
         _from_disk(source, paths)
-    _note(paths.fetched).write_text(json.dumps(_identity(source, paths.fetched)))
+    write_note(_note(paths.fetched), _identity(source, paths.fetched))
     log.info("fetched", extra={"uri": source.uri, "bytes": paths.fetched.stat().st_size})
 
 
@@ -42,8 +41,7 @@ def _identity(source: Source, file: Path) -> dict[str, object]:
 
 def _is_there(source: Source, file: Path) -> bool:
     """Whether an earlier run left this very file. With a digest it is read again; without, its size must do."""
-    note = _note(file)
-    if not file.exists() or not note.exists() or json.loads(note.read_text()) != _identity(source, file):
+    if not file.exists() or read_note(_note(file)) != _identity(source, file):
         return False
     return source.sha256 is None or sha256_of(file) == source.sha256
 

@@ -1,8 +1,11 @@
 """Small helpers for model files. Reads and writes the paths that it is given."""
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from inferfleet_runtime.errors import CommandError
 
@@ -34,3 +37,19 @@ def publish(part: Path, name: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(name)
+
+
+def write_note(name: Path, content: Mapping[str, Any]) -> None:
+    """Write a small JSON object; after a crash the name holds the old one, the new one or none."""
+    part = name.with_name(name.name + ".new")
+    part.write_text(json.dumps(content), encoding="utf-8")
+    publish(part, name)
+
+
+def read_note(name: Path) -> dict[str, Any] | None:
+    """What `write_note` left; None when there is none or it is damaged, which is the same to its readers."""
+    try:
+        content = json.loads(name.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

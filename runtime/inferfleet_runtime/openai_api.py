@@ -1,7 +1,9 @@
 """The OpenAI API's requests and errors as plain values. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from inferfleet_runtime.admission import Work
@@ -13,10 +15,28 @@ _BYTES_PER_TOKEN = 4
 """Of English text and the tokenizers of current models."""
 _TOKENS_PER_MESSAGE = 4
 """What a chat template adds around a message."""
-_ENGINE_ONLY = frozenset(
-    {"n_predict", "id_slot", "response_fields", "return_progress", "return_tokens", "timings_per_token"}
+_SAMPLING = frozenset(
+    {"frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "seed", "stop", "temperature", "top_p"}
 )
-"""llama.cpp's own parameters that would get around admission or change the shape of an answer."""
+_EXTENSIONS = frozenset({"ignore_eos", "min_p", "repeat_penalty", "top_k"})
+"""llama.cpp's own parameters that change neither the size of a request nor the shape of its answer."""
+_CHAT = frozenset(
+    {"messages", "parallel_tool_calls", "reasoning_effort", "response_format", "tool_choice", "tools", "top_logprobs"}
+)
+_FORWARDED: Mapping[Endpoint, frozenset[str]] = MappingProxyType(
+    {
+        "/v1/chat/completions": _SAMPLING | _EXTENSIONS | _CHAT | {"model"},
+        "/v1/completions": _SAMPLING | _EXTENSIONS | {"model", "prompt", "echo", "suffix"},
+    }
+)
+"""What the engine may see. A list of what it may not would miss the next parameter that gets around admission."""
+_HANDLED = frozenset({"best_of", "max_completion_tokens", "max_tokens", "n", "stream", "stream_options"})
+_WITHOUT_EFFECT = frozenset(
+    {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store", "user"}
+)
+"""OpenAI's parameters about the account of a caller: accepted, since they change no answer."""
+_SHOWN = 64
+"""Characters of an unknown name that its error repeats."""
 _LENGTH_MULTIPLE = 4
 """Without `max_tokens` an answer may be this many times as long as the class's usual one."""
 
@@ -71,19 +91,34 @@ def limits(config: RuntimeConfig) -> Limits:
     )
 
 
+def decode(raw: bytes) -> Any:
+    """The JSON in a body. Raises ApiError for what is none, and for what could not be sent on as JSON."""
+    try:
+        value = json.loads(raw.decode())
+        # a lone surrogate is no text, an infinite number no JSON: Python takes both, the engine neither
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(400, "the body holds a lone surrogate (\\ud800 to \\udfff), which is no character") from error
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"the body is not JSON: {error}") from error
+    return value
+
+
 def parse(body: Any, endpoint: Endpoint, limit: Limits) -> Call:
     """Check a request and estimate its size. Raises ApiError."""
     if not isinstance(body, dict):
         raise ApiError(400, "the body must be a JSON object")
+    body = {name: value for name, value in body.items() if value is not None}
     _check_model(body.get("model"), limit)
+    _check_names(body, endpoint)
     _check_single(body)
     prompt = _chat_tokens(body) if endpoint == "/v1/chat/completions" else _prompt_tokens(body)
     output = _output_tokens(body, prompt, limit)
     stream, include_usage = _streaming(body)
-    forwarded = {k: v for k, v in body.items() if k not in _ENGINE_ONLY and k != "max_completion_tokens"}
+    forwarded = {name: value for name, value in body.items() if name in _FORWARDED[endpoint]}
     forwarded["max_tokens"] = output
     if stream:
-        forwarded["stream_options"] = {"include_usage": True}
+        forwarded |= {"stream": True, "stream_options": {"include_usage": True}}
     return Call(endpoint, forwarded, stream, include_usage, Work(prompt, output))
 
 
@@ -96,10 +131,18 @@ def _check_model(model: Any, limit: Limits) -> None:
         raise ApiError(404, message, param="model", code="model_not_found")
 
 
+def _check_names(body: Mapping[str, Any], endpoint: Endpoint) -> None:
+    """OpenAI refuses what it does not know; so do we, since an ignored constraint would be a wrong answer."""
+    for name in body.keys() - _FORWARDED[endpoint] - _HANDLED - _WITHOUT_EFFECT:
+        shown = name[:_SHOWN]
+        message = f"unknown or unsupported parameter `{shown}`"
+        raise ApiError(400, message, param=shown, code="unknown_parameter")
+
+
 def _check_single(body: Mapping[str, Any]) -> None:
     """One request takes one slot."""
     for param in ("n", "best_of"):
-        if body.get(param, 1) not in (1, None):
+        if body.get(param, 1) != 1:
             message = f"`{param}` must be 1: send one request for each answer"
             raise ApiError(400, message, param=param, code="unsupported_value")
 
@@ -109,7 +152,12 @@ def _chat_tokens(body: Mapping[str, Any]) -> int:
     if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
         raise ApiError(400, "`messages` must be a list of at least one message", param="messages")
     tools = _size(body.get("tools")) // _BYTES_PER_TOKEN
-    return tools + sum(_size(m.get("content")) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE for m in messages)
+    return tools + sum(_message_bytes(m) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE for m in messages)
+
+
+def _message_bytes(message: Mapping[str, Any]) -> int:
+    """Calls of tools and whatever else a chat template may print count as the content does."""
+    return sum(_size(value) for name, value in message.items() if name != "role")
 
 
 def _size(value: Any) -> int:

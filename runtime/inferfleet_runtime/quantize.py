@@ -4,7 +4,6 @@ Reads the fetched file; writes `<type>.gguf` and, beside it, a note of what it w
 The block formats are those of ggml; the arithmetic is the `gguf` package's, in numpy.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -20,7 +19,7 @@ from gguf import GGMLQuantizationType as GgmlType
 from numpy.typing import NDArray
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.files import check_gguf, publish, sha256_of
+from inferfleet_runtime.files import check_gguf, publish, read_note, sha256_of, write_note
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,12 @@ _FILE_TYPES: Mapping[GgmlType, int] = MappingProxyType(
         GgmlType.Q4_0: int(gguf.LlamaFileType.MOSTLY_Q4_0),
     }
 )
-_OWN_KEYS = frozenset({"general.architecture", "general.file_type", "general.quantization_version"})
-"""Keys that the writer sets by itself, or that we set anew."""
+_OWN_KEYS = frozenset(
+    {"general.alignment", "general.architecture", "general.file_type", "general.quantization_version"}
+)
+"""Keys that the writer sets by itself, or that we set anew; it aligns to the default, which needs no key."""
+_DAMAGE = (ValueError, LookupError, TypeError, OverflowError, MemoryError)
+"""What the `gguf` package and numpy raise when offsets, counts or types in a file are wrong."""
 _ROWS = 2**24
 """Weights converted at once: bounds the memory that one large tensor needs to about 200 MB."""
 
@@ -51,16 +54,21 @@ def quantize(source: Path, target: Path, type_: str, now: Callable[[], float]) -
     check_gguf(source)
     note = target.with_name(target.name + ".source.json")
     origin = {"sha256": sha256_of(source), "type": type_, "tool": VERSION, "gguf": version("gguf")}
-    if target.is_file() and note.is_file() and json.loads(note.read_text()) == origin:
+    if target.is_file() and read_note(note) == origin:
         log.info("already quantized", extra={"file": str(target)})
         return False
     # the note goes first: a crash between the two must not pair an old note with a new file
     note.unlink(missing_ok=True)
     began = now()
     part = target.with_name(target.name + ".part")
-    _convert(gguf.GGUFReader(source), part, GgmlType[type_])
+    try:
+        _convert(gguf.GGUFReader(source), part, GgmlType[type_])
+    except _DAMAGE as error:
+        part.unlink(missing_ok=True)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise CommandError(f"{source}: cannot be quantized, the file is damaged or cut short ({reason})") from error
     publish(part, target)
-    note.write_text(json.dumps(origin))
+    write_note(note, origin)
     fields = {"bytes_before": source.stat().st_size, "bytes_after": target.stat().st_size}
     log.info("quantized", extra=fields | {"type": type_, "seconds": round(now() - began, 1)})
     return True

@@ -51,7 +51,7 @@ async def serve(config: RuntimeConfig, model: Path, port: int, ambient: Ambient)
     check_gguf(model)
     stop = _stop_signal()
     metrics = Metrics(CollectorRegistry(), config.served_model_name, config.context_tokens)
-    async with engine.running(server_settings(config, model), ambient.now) as backend:
+    async with engine.running(engine.command(server_settings(config, model)), ambient.now) as backend:
         service = Service(config, backend, metrics, ambient.now)
         async with _listening(service, ambient.host, port):
             await _until_stopped(stop, asyncio.create_task(_start(service, backend, ambient.rng)), backend)

@@ -1,18 +1,18 @@
 """The HTTP server of a model pod: the OpenAI API, health and metrics on one port. An aiohttp shell around `Service`."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inferfleet_runtime import contract
 from inferfleet_runtime.backend import BackendError
-from inferfleet_runtime.openai_api import ApiError, Call, Endpoint, parse
-from inferfleet_runtime.service import Phase, Service, log_end, relay, sse_error
+from inferfleet_runtime.openai_api import ApiError, Call, Endpoint, decode, parse
+from inferfleet_runtime.record import Record, log_defect
+from inferfleet_runtime.service import Phase, Service, relay, sse_error
 from inferfleet_runtime.trace import Trace
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,21 @@ async def _openai_errors(request: web.Request, handler: Handler) -> web.StreamRe
     """Every error in the API's shape, those of aiohttp included."""
     try:
         return await handler(request)
-    except ApiError as error:
-        return _error(error)
-    except web.HTTPException as error:
-        message = f"{request.method} {request.path}: {error.reason}"
-        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _error(ApiError(error.status, message, headers=allowed))
+    except (ApiError, web.HTTPException) as error:
+        return _error(_as_api_error(request, error))
+
+
+def _as_api_error(request: web.Request, error: ApiError | web.HTTPException) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    message = f"{request.method} {request.path}: {error.reason}"
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return ApiError(error.status, message, headers=allowed)
+
+
+def _internal(defect: Exception) -> ApiError:
+    log_defect(defect)
+    return ApiError(500, "an unexpected error of this server; its log says where", "server_error")
 
 
 def _error(error: ApiError) -> web.Response:
@@ -66,53 +75,74 @@ def _error(error: ApiError) -> web.Response:
 
 def _generation(service: Service, endpoint: Endpoint) -> Handler:
     async def generate(request: web.Request) -> web.StreamResponse:
-        arrived = service.now()
-        service.check_open()
-        call = parse(await _json(request), endpoint, service.limits)
-        return await (_stream if call.stream else _answer)(service, request, call, arrived)
+        record = Record(endpoint, service.now())
+        try:
+            with service.handling():
+                response = await _outcome(service, request, record)
+                # written here and not by aiohttp later, so that a drain waits for it
+                with suppress(ConnectionError):
+                    await response.prepare(request)
+                    await response.write_eof()
+                return response
+        finally:
+            record.write(service.now())
 
     return generate
 
 
-async def _json(request: web.Request) -> Any:
+async def _outcome(service: Service, request: web.Request, record: Record) -> web.StreamResponse:
+    """The answer, or the error that takes its place; `record` knows which."""
     try:
-        return await request.json(loads=json.loads)
-    except ValueError as error:
-        raise ApiError(400, f"the body is not JSON: {error}") from error
+        service.check_open()
+        call = parse(decode(await request.read()), record.endpoint, service.limits)
+        record.stream = call.stream
+        trace = record.trace = service.trace(call, record.arrived)
+        if call.stream:
+            return await _stream(service, request, call, record, trace)
+        return await _answer(service, call, record, trace)
+    except (ApiError, web.HTTPException) as error:
+        refusal = _as_api_error(request, error)
+    except web.RequestPayloadError:
+        refusal = ApiError(400, "the body is cut short or badly encoded")
+    except ConnectionError:
+        return web.Response()  # nobody reads it
+    except Exception as defect:
+        refusal = _internal(defect)
+    record.failed(refusal)
+    return _error(refusal)
 
 
-async def _answer(service: Service, _: web.Request, call: Call, arrived: float) -> web.StreamResponse:
-    async with service.begin(call, arrived) as (reply, trace):
-        try:
-            payload = await reply.read()
-        except asyncio.CancelledError:
-            log_end(trace, "cancelled")
-            raise
+async def _answer(service: Service, call: Call, record: Record, trace: Trace) -> web.StreamResponse:
+    async with service.begin(call, trace) as reply:
+        payload = await reply.read()
         trace.answer(json.loads(payload))
     trace.finished()
-    log_end(trace, "finished", stream=False)
+    record.outcome = "finished"
     return web.Response(body=payload, content_type="application/json")
 
 
-async def _stream(service: Service, request: web.Request, call: Call, arrived: float) -> web.StreamResponse:
+async def _stream(
+    service: Service, request: web.Request, call: Call, record: Record, trace: Trace
+) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    async with service.begin(call, arrived) as (reply, trace):
+    async with service.begin(call, trace) as reply:
         await response.prepare(request)
-        outcome = "cancelled"
         try:
             await relay(reply, trace, response.write, call.include_usage)
-            outcome = _completed(trace)
+            record.outcome = _completed(trace)
+            return response
         except ConnectionError:
             return response
         except BackendError as lost:
-            outcome = "engine lost"
             log.warning("a stream broke", extra={"error": str(lost)})
-            # the status is sent already: the client learns it in the stream
             broken = ApiError(502, "the engine ended before its answer did", "server_error")
-            await response.write(sse_error(broken))
-        finally:
-            log_end(trace, outcome, stream=True)
-    await response.write_eof()
+            record.outcome = "engine lost"
+        except Exception as defect:
+            broken = _internal(defect)
+            record.outcome = "failed"
+    # the status is sent already: the client learns it in the stream
+    with suppress(ConnectionError):
+        await response.write(sse_error(broken))
     return response
 
 

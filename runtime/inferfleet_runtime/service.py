@@ -1,13 +1,11 @@
 """One model's service: what a request goes through between the socket and the engine."""
 
 import json
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
-from typing import Any
 
 from inferfleet_runtime.admission import Admission
 from inferfleet_runtime.backend import Backend, BackendError, Reply
@@ -17,8 +15,6 @@ from inferfleet_runtime.metrics import Metrics
 from inferfleet_runtime.openai_api import ApiError, Call, Limits, from_engine, limits
 from inferfleet_runtime.sse import Splitter, read
 from inferfleet_runtime.trace import Trace
-
-log = logging.getLogger(__name__)
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -48,6 +44,7 @@ class Service:
     gate: Gate = field(init=False)
     limits: Limits = field(init=False)
     _live: dict[int, Trace] = field(default_factory=dict)
+    _open: int = 0
 
     def __post_init__(self) -> None:
         """Wire the gauges to the state."""
@@ -67,8 +64,23 @@ class Service:
         return min(1.0, held / (self.config.slots * self.config.context_tokens))
 
     def open_requests(self) -> int:
-        """Requests that run or wait."""
-        return self.gate.admission.running + self.gate.admission.waiting
+        """Requests whose answer is not written yet, those included whose body is still on its way."""
+        return self._open
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """A drain waits for what is inside."""
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+    def trace(self, call: Call, arrived: float) -> Trace:
+        """Count a well-formed request as arrived and measure it from then."""
+        self.metrics.arrivals.inc()
+        self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
+        return Trace(self.metrics, self.now, arrived, call.work.prompt)
 
     def check_open(self) -> None:
         """Raise the 503 of a pod that takes no requests."""
@@ -79,11 +91,8 @@ class Service:
             raise ApiError(503, message, "server_error", headers={"Retry-After": "1"})
 
     @asynccontextmanager
-    async def begin(self, call: Call, arrived: float) -> AsyncIterator[tuple[Reply, Trace]]:
+    async def begin(self, call: Call, trace: Trace) -> AsyncIterator[Reply]:
         """Wait for a slot and send the request. Raises ApiError; leaving the context frees the slot."""
-        trace = Trace(self.metrics, self.now, arrived, call.work.prompt)
-        self.metrics.arrivals.inc()
-        self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
         try:
             async with self.gate.turn(call.work):
                 trace.started()
@@ -91,7 +100,7 @@ class Service:
                 try:
                     async with self.backend.post(call.endpoint, call.body) as reply:
                         await self._check(reply)
-                        yield reply, trace
+                        yield reply
                 finally:
                     del self._live[id(trace)]
         except QueueFullError as full:
@@ -140,8 +149,3 @@ async def relay(reply: Reply, trace: Trace, send: Send, include_usage: bool) -> 
 def sse_error(error: ApiError) -> bytes:
     """An error inside a stream that has begun."""
     return b"data: " + json.dumps(error.body()).encode() + b"\n\n"
-
-
-def log_end(trace: Trace, outcome: str, **fields: Any) -> None:
-    """One line per request."""
-    log.info("request", extra={"outcome": outcome, **trace.fields(), **fields})

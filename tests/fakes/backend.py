@@ -56,6 +56,8 @@ class FakeBackend:
     refusal: Mapping[str, Any] | None = None
     """llama.cpp's error object; every request gets it with status 400."""
     dies_at_token: int | None = None
+    breaks_at_token: int | None = None
+    """Where it raises what no engine should: a mistake of our own, whose message quotes the request."""
     trouble: str = ""
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     bodies: list[Mapping[str, Any]] = field(default_factory=list)
@@ -82,6 +84,8 @@ class FakeBackend:
         """Before each token."""
         if index == self.dies_at_token:
             raise BackendError("the connection was reset")
+        if index == self.breaks_at_token:
+            raise LookupError(str(self.bodies[-1]))
         await self.flowing.wait()
         await asyncio.sleep(0)
 

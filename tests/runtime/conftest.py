@@ -12,6 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -87,6 +88,10 @@ class Pod:
         self.until(lambda: self.get("/health/ready")[0] == 200, "readiness")
         return self
 
+    def client(self):
+        """The official client, to be closed after use; it never tries again by itself."""
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
@@ -139,3 +144,9 @@ def start(tmp_path_factory, model):
 def pod(start):
     """A ready Q4_0 pod with two slots, shared by the tests that leave it as it was."""
     return start().ready()
+
+
+@pytest.fixture
+def client(pod):
+    with pod.client() as client:
+        yield client

@@ -93,6 +93,11 @@ def test_the_engine_gets_whole_context_steps_for_every_slot():
     assert (settings.slots, settings.threads, settings.batch_tokens) == (3, 2, 512)
 
 
+@pytest.mark.parametrize(("needed", "held"), [(1, 256), (256, 256), (257, 512), (4096, 4096)])
+def test_a_slot_holds_whole_context_steps(needed, held):
+    assert ENGINES["llama-cpp"].slot_context_tokens(needed) == held
+
+
 def test_a_step_of_the_engine_holds_a_token_of_every_slot():
     config = RuntimeConfig.model_validate(GOOD | {"slots": 64, "prefillChunkTokens": 8})
     assert server_settings(config, Paths().fetched).batch_tokens == 64

@@ -214,6 +214,17 @@ def test_a_damaged_file_is_fetched_again(tmp_path, trusted):
         assert fetched(tmp_path, url, DIGEST).read_bytes() == CONTENT
 
 
+def test_a_damaged_note_fetches_again(tmp_path, trusted):
+    script = Script(CONTENT)
+    with serving(script, trusted) as url:
+        done = fetched(tmp_path, url, DIGEST)
+        done.with_name("model.gguf.source.json").write_text('{"ur')
+        done.rename(done.with_name("model.gguf.part"))
+        done.with_name("model.gguf.part.json").write_text("")
+        assert fetched(tmp_path, url, DIGEST).read_bytes() == CONTENT
+    assert script.asked == [None, None]
+
+
 def test_another_source_replaces_the_file(tmp_path, trusted, local):
     fetched(tmp_path, local.as_uri())
     other = b"GGUF other"

@@ -1,7 +1,9 @@
+import json
+
 import pytest
 
 from inferfleet_runtime.admission import Work
-from inferfleet_runtime.openai_api import ApiError, Limits, from_engine, parse
+from inferfleet_runtime.openai_api import ApiError, Limits, decode, from_engine, parse
 
 NAMES = frozenset({"team/m", "m", "team/m:chat", "m:chat"})
 LIMITS = Limits(names=NAMES, context_tokens=100, default_output_tokens=40)
@@ -86,9 +88,59 @@ def test_usage_is_always_asked_of_the_engine_and_remembered_for_the_client():
     assert parse(chat(stream=True, stream_options={"include_usage": True}), CHAT, LIMITS).include_usage
 
 
-def test_parameters_that_get_around_admission_do_not_reach_the_engine():
-    call = parse(chat(n_predict=-1, id_slot=0, temperature=0.5), CHAT, LIMITS)
-    assert call.body.keys() == {"model", "messages", "temperature", "max_tokens"}
+@pytest.mark.parametrize("endpoint", [CHAT, TEXT])
+@pytest.mark.parametrize(
+    "name", ["n_cmpl", "n_predict", "id_slot", "response_fields", "grammar", "json_schema", "nonsense"]
+)
+def test_a_parameter_that_is_not_openais_is_refused_by_its_name(endpoint, name):
+    body = chat() if endpoint == CHAT else {"model": "m", "prompt": "x"}
+    with pytest.raises(ApiError) as raised:
+        parse(body | {name: 2}, endpoint, LIMITS)
+    assert (raised.value.status, raised.value.code, raised.value.param) == (400, "unknown_parameter", name)
+
+
+def test_a_parameter_of_the_other_endpoint_is_refused():
+    with pytest.raises(ApiError) as raised:
+        parse({"model": "m", "prompt": "x", "messages": []}, TEXT, LIMITS)
+    assert (raised.value.code, raised.value.param) == ("unknown_parameter", "messages")
+
+
+def test_only_what_the_engine_needs_is_forwarded():
+    call = parse(chat(temperature=0.5, ignore_eos=True, user="u", metadata={}, n=1, store=False), CHAT, LIMITS)
+    assert call.body.keys() == {"model", "messages", "temperature", "ignore_eos", "max_tokens"}
+
+
+def test_null_is_the_same_as_absent():
+    call = parse(chat(temperature=None, max_tokens=None, stream=None, n=None, n_cmpl=None), CHAT, LIMITS)
+    assert call.body == {**chat(), "max_tokens": 40}
+
+
+def test_calls_of_tools_in_a_message_count_too():
+    called = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "x" * 39}}]}
+    assert parse(chat(messages=[called]), CHAT, LIMITS).work.prompt == 14
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"{", "not JSON"),
+        (b'{"a": "\xff"}', "not JSON"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": 1e999}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"a": ["\\ud800"]}', "lone surrogate"),
+        (b'{"\\udfff": 1}', "lone surrogate"),
+    ],
+)
+def test_what_cannot_be_sent_on_as_json_is_a_400(raw, says):
+    with pytest.raises(ApiError) as raised:
+        decode(raw)
+    assert raised.value.status == 400
+    assert says in raised.value.message
+
+
+def test_a_pair_of_surrogates_is_a_character():
+    assert decode(json.dumps({"a": "\U0001f600"}).encode()) == {"a": "\U0001f600"}
 
 
 def test_the_engines_context_error_gets_openais_code():

@@ -116,6 +116,46 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     assert not (tmp_path / "q.gguf").exists()
 
 
+@pytest.mark.parametrize("kept", [5, 30, 3000, 60_000, -1000])
+def test_a_file_that_is_cut_short_is_one_clear_line(tmp_path, source, kept):
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(source.read_bytes()[:kept])
+    with pytest.raises(CommandError, match=r"cut\.gguf: cannot be quantized, the file is damaged") as raised:
+        quantize(cut, tmp_path / "q.gguf", "Q8_0", lambda: 0.0)
+    assert "\n" not in str(raised.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["cut.gguf"]
+
+
+@pytest.mark.parametrize("garbage", [b"\xff" * 64, b"\x03\0\0\0" + b"\xff" * 64])
+def test_garbage_behind_the_magic_is_one_clear_line(tmp_path, garbage):
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF" + garbage)
+    with pytest.raises(CommandError, match="damaged"):
+        quantize(tmp_path / "bad.gguf", tmp_path / "q.gguf", "Q8_0", lambda: 0.0)
+
+
+def test_a_source_of_another_alignment_gives_a_readable_file(tmp_path):
+    writer = gguf.GGUFWriter(tmp_path / "wide.gguf", "llama")
+    writer.add_custom_alignment(256)
+    rows = np.arange(64, dtype=np.float16).reshape(2, 32)
+    for name in ("blk.0.ffn_up.weight", "blk.1.ffn_up.weight"):
+        writer.add_tensor(name, rows)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    quantize(tmp_path / "wide.gguf", tmp_path / "q.gguf", "Q8_0", lambda: 0.0)
+    for tensor in tensors(tmp_path / "q.gguf").values():
+        assert np.abs(weights(tensor) - rows).max() <= 63 * ERROR_BOUND["Q8_0"]
+
+
+def test_a_damaged_note_quantizes_again(tmp_path, source):
+    target = tmp_path / "q.gguf"
+    quantize(source, target, "Q8_0", lambda: 0.0)
+    (tmp_path / "q.gguf.source.json").write_text('{"sha')
+    assert quantize(source, target, "Q8_0", lambda: 0.0)
+    assert not quantize(source, target, "Q8_0", lambda: 0.0)
+
+
 def test_a_missing_source_says_what_to_run(tmp_path):
     with pytest.raises(CommandError, match="inferfleet-runtime fetch"):
         quantize(tmp_path / "none.gguf", tmp_path / "q.gguf", "Q8_0", lambda: 0.0)

@@ -1,70 +1,10 @@
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from fakes.backend import FakeBackend
-from prometheus_client import CollectorRegistry
+from fakes.service import CHAT, events, pod
 
-from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.server import application
-from inferfleet_runtime.service import Phase, Service
-
-CHAT = "/v1/chat/completions"
-
-
-class Pod:
-    """A service in front of a fake engine, and a client of it."""
-
-    def __init__(self, backend, service, client):
-        self.backend, self.service, self.client = backend, service, client
-
-    def value(self, name, **labels):
-        return self.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
-
-    def chat(self, **fields):
-        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
-        return self.client.post(CHAT, json=body)
-
-    async def until(self, running, waiting=0):
-        """Wait until so many requests run and wait."""
-        admission = self.service.gate.admission
-        async with asyncio.timeout(20):
-            while (admission.running, admission.waiting) != (running, waiting):
-                await asyncio.sleep(0.002)
-
-
-@asynccontextmanager
-async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, **backend):
-    config = RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/m",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "source": {"uri": "file:///m.gguf"},
-            "slots": slots,
-            "contextTokens": 1000,
-            "threads": 1,
-            "admission": {"maxQueuedTokens": max_queued_tokens},
-            "benchmark": {"promptTokens": 10, "outputTokens": 10},
-            "drainSeconds": 5,
-        }
-    )
-    fake = FakeBackend(slots, **backend)
-    metrics = Metrics(CollectorRegistry(), "team/m", config.context_tokens)
-    service = Service(config, fake, metrics, asyncio.get_running_loop().time)
-    if phase is not Phase.STARTING:
-        service.ready(capacity=2.0)
-        service.phase = phase
-    async with TestClient(TestServer(application(service))) as client:
-        yield Pod(fake, service, client)
-
-
-async def events(response):
-    text = await response.text()
-    return [line.removeprefix("data: ") for line in text.splitlines() if line]
+from inferfleet_runtime.service import Phase
 
 
 async def test_an_answer_passes_through_and_is_counted():
@@ -98,7 +38,7 @@ async def test_a_stream_ends_with_its_usage_when_asked():
 async def test_requests_over_the_slots_wait_and_all_are_answered():
     async with pod(slots=2) as p:
         p.backend.flowing.clear()
-        asked = [asyncio.create_task(p.chat(user=str(i))) for i in range(5)]
+        asked = [asyncio.create_task(p.chat(seed=i)) for i in range(5)]
         await p.until(running=2, waiting=3)
         assert (p.value("vllm:num_requests_running"), p.value("vllm:num_requests_waiting")) == (2, 3)
         p.backend.flowing.set()
@@ -111,11 +51,11 @@ async def test_the_queue_is_first_in_first_out():
         p.backend.flowing.clear()
         asked = []
         for i in range(4):
-            asked.append(asyncio.create_task(p.chat(user=str(i))))
+            asked.append(asyncio.create_task(p.chat(seed=i)))
             await p.until(running=1, waiting=i)
         p.backend.flowing.set()
         await asyncio.gather(*asked)
-        assert [body["user"] for body in p.backend.bodies] == ["0", "1", "2", "3"]
+        assert [body["seed"] for body in p.backend.bodies] == [0, 1, 2, 3]
 
 
 async def test_over_the_bound_a_request_is_refused_with_the_time_to_come_back():
@@ -138,7 +78,7 @@ async def test_a_client_that_goes_frees_its_slot():
         p.backend.flowing.clear()
         gone, waits = asyncio.create_task(p.chat()), None
         await p.until(running=1)
-        waits = asyncio.create_task(p.chat(user="second"))
+        waits = asyncio.create_task(p.chat(seed=2))
         await p.until(running=1, waiting=1)
         gone.cancel()
         await p.until(running=1, waiting=0)
@@ -249,3 +189,20 @@ async def test_capacity_and_slots_are_exported_once_ready():
         text = await (await p.client.get("/metrics")).text()
         assert 'inferfleet:capacity_tokens_per_second{model_name="team/m"} 2.0' in text
         assert 'inferfleet:slots{model_name="team/m"} 3.0' in text
+
+
+async def test_a_request_is_open_from_its_first_byte():
+    async with pod() as p:
+        read, write = await asyncio.open_connection(p.client.host, p.client.port)
+        write.write(b"POST /v1/completions HTTP/1.1\r\nHost: m\r\nContent-Length: 100\r\n\r\n{")
+        async with asyncio.timeout(20):
+            while not p.service.open_requests():
+                await asyncio.sleep(0.002)
+        assert p.service.gate.admission.running == 0
+        write.write(b" " * 99)
+        assert b"400 Bad Request" in await read.readline()
+        async with asyncio.timeout(20):
+            while p.service.open_requests():
+                await asyncio.sleep(0.002)
+        write.close()
+        await write.wait_closed()

@@ -15,11 +15,10 @@ LLAMA_CPP = EngineProfile(
     # 0.4 billion parameters in F16, Q8_0 and Q4_0, 4 and 16 busy slots, 512 prompt tokens a step
     process_overhead_bytes=160 * 2**20,
     kv_bytes_per_element=2,
+    # llama.cpp pads the context of a sequence (llama-context.cpp): 300 tokens take the memory of 512
+    context_step_tokens=256,
     startup_budget_seconds=60.0,
 )
-
-_SEQUENCE_STEP = 256
-"""llama.cpp rounds the context of a sequence up to a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,11 @@ class ServerSettings:
 
 def server_settings(config: RuntimeConfig, model: Path) -> ServerSettings:
     """Derived from the configuration; raises nothing."""
-    per_slot = -(-config.context_tokens // _SEQUENCE_STEP) * _SEQUENCE_STEP
     return ServerSettings(
         model=str(model),
         alias=config.served_model_name,
         slots=config.slots,
-        context_tokens=config.slots * per_slot,
+        context_tokens=config.slots * LLAMA_CPP.slot_context_tokens(config.context_tokens),
         # a step must hold one token of every slot
         batch_tokens=max(config.prefill_chunk_tokens, config.slots),
         threads=config.threads,

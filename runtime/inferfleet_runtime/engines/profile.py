@@ -18,6 +18,8 @@ class EngineProfile:
     """Resident memory beyond weights and KV cache."""
     kv_bytes_per_element: int
     """Size of one element of the KV cache as the runtime configures it."""
+    context_step_tokens: int
+    """The engine rounds the context of a slot up to a multiple of this: so much KV cache does it hold."""
     startup_budget_seconds: float
     """From the start of `serve` to its first answer on the live path; readiness takes as long as the model does."""
 
@@ -26,3 +28,7 @@ class EngineProfile:
     ) -> int:
         """Bytes of KV cache that one token holds: a key and a value vector in every layer."""
         return 2 * layers * kv_heads * head_dim * (bytes_per_element or self.kv_bytes_per_element)
+
+    def slot_context_tokens(self, context_tokens: int) -> int:
+        """Tokens of KV cache that the engine sets aside for a slot whose requests need `context_tokens`."""
+        return -(-context_tokens // self.context_step_tokens) * self.context_step_tokens

@@ -1,0 +1,67 @@
+"""A model's service in front of a fake engine, over real HTTP on the loopback."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from aiohttp.test_utils import TestClient, TestServer
+from fakes.backend import FakeBackend
+from prometheus_client import CollectorRegistry
+
+from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.metrics import Metrics
+from inferfleet_runtime.server import application
+from inferfleet_runtime.service import Phase, Service
+
+CHAT = "/v1/chat/completions"
+
+
+class Pod:
+    """A service in front of a fake engine, and a client of it."""
+
+    def __init__(self, backend, service, client):
+        self.backend, self.service, self.client = backend, service, client
+
+    def value(self, name, **labels):
+        return self.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
+
+    def chat(self, **fields):
+        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
+        return self.client.post(CHAT, json=body)
+
+    async def until(self, running, waiting=0):
+        """Wait until so many requests run and wait."""
+        admission = self.service.gate.admission
+        async with asyncio.timeout(20):
+            while (admission.running, admission.waiting) != (running, waiting):
+                await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, **backend):
+    config = RuntimeConfig.model_validate(
+        {
+            "servedModelName": "team/m",
+            "workloadClass": "chat",
+            "engine": "llama-cpp",
+            "source": {"uri": "file:///m.gguf"},
+            "slots": slots,
+            "contextTokens": 1000,
+            "threads": 1,
+            "admission": {"maxQueuedTokens": max_queued_tokens},
+            "benchmark": {"promptTokens": 10, "outputTokens": 10},
+            "drainSeconds": 5,
+        }
+    )
+    fake = FakeBackend(slots, **backend)
+    metrics = Metrics(CollectorRegistry(), "team/m", config.context_tokens)
+    service = Service(config, fake, metrics, asyncio.get_running_loop().time)
+    if phase is not Phase.STARTING:
+        service.ready(capacity=2.0)
+        service.phase = phase
+    async with TestClient(TestServer(application(service))) as client:
+        yield Pod(fake, service, client)
+
+
+async def events(response):
+    text = await response.text()
+    return [line.removeprefix("data: ") for line in text.splitlines() if line]
