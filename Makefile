@@ -1,12 +1,14 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
-# build/clusters/NAME), PORT (its API server, default 6443), PYTHON.
+# build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON.
 NAME ?= inferfleet
 DIR ?=
-PORT ?= 6443
+PORT ?=
+NETWORK ?=
 PYTHON ?= python3
 VENV := build/venv
 BIN := $(VENV)/bin
 CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
+NEW := $(if $(PORT),--api-port $(PORT)) $(if $(NETWORK),--network $(NETWORK))
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -18,17 +20,20 @@ help: ## list the targets
 $(STAMP): pyproject.toml
 	@echo "setting up the virtual environment in $(VENV)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) cannot make virtual environments: install python3-venv (Debian, Ubuntu), or make PYTHON=/path/to/another' >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 setup: $(STAMP) ## virtual environment with everything for development
 
+# Read before the virtual environment is made, so that the demo's seconds include it.
+demo: export INFERFLEET_STARTED := $(shell date +%s)
 demo: $(STAMP) ## the whole idea on a real Kubernetes: cluster, images, charts, a model, scale-out, scale-in
-	@$(BIN)/python -m e2e.demo $(CLUSTER) --api-port $(PORT)
+	@$(BIN)/python -m e2e.demo $(CLUSTER) $(NEW)
 
-up: $(STAMP) ## a cluster to play with (parameters NAME, DIR, PORT)
-	@$(BIN)/python -m e2e.cluster up $(CLUSTER) --api-port $(PORT)
+up: $(STAMP) ## a cluster to play with (parameters NAME, DIR, PORT, NETWORK)
+	@$(BIN)/python -m e2e.cluster up $(CLUSTER) $(NEW)
 
 down: $(STAMP) ## remove the cluster and everything it put on this machine
 	@$(BIN)/python -m e2e.cluster down $(CLUSTER)

@@ -1,4 +1,4 @@
-"""`make demo`: the whole idea on a real Kubernetes, told step by step. Writes build/demo.json."""
+"""`make demo`: the whole idea on a real Kubernetes, told step by step. Writes its figures below build/."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from e2e.cluster import provider
 from e2e.cluster.binaries import default_cache
 from e2e.cluster.provider import Cluster
 from e2e.cluster.shell import ClusterError
+from e2e.cluster.spec import check_network
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE, MODEL, CLASS = "demo", "demo", "chat"
@@ -32,7 +34,8 @@ READY_SECONDS, OUT_SECONDS, IN_SECONDS = 300.0, 240.0, 240.0
 class Story:
     """What is told at the end."""
 
-    began: float = field(default_factory=time.monotonic)
+    began: float
+    """On the monotonic clock."""
     figures: dict[str, Any] = field(default_factory=dict)
 
     def say(self, sentence: str) -> None:
@@ -49,11 +52,17 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m e2e.demo", description=__doc__)
     parser.add_argument("--name", default="inferfleet", help="name of the cluster (default: inferfleet)")
     parser.add_argument("--dir", type=Path, help="state folder of the cluster (default: build/clusters/NAME)")
-    parser.add_argument("--api-port", type=int, default=6443, help="port of the API server (default: 6443)")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "demo.json", help="where the figures go")
+    parser.add_argument("--api-port", type=int, help="port of the API server (default: 6443)")
+    parser.add_argument("--network", help="a free /16 for the cluster (default: one is found)")
+    parser.add_argument("--out", type=Path, help="the figures (default: build/demo.json, or demo-NAME.json)")
     args = parser.parse_args(argv)
     try:
-        tell(provider.Options(name=args.name, folder=args.dir, api_port=args.api_port), args.out)
+        network = check_network(args.network) if args.network else None
+        options = provider.Options(args.name, args.dir, network=network, api_port=args.api_port)
+        tell(options, args.out or figures_file(args.name))
+    except openai.OpenAIError as wrong:
+        print(f"error: the model did not answer as it should: {' '.join(str(wrong).split())}", file=sys.stderr)
+        return 1
     except (ClusterError, TimeoutError) as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 1
@@ -63,15 +72,33 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def figures_file(name: str) -> Path:
+    """Where the figures of a cluster's demo go by default. Pure."""
+    return ROOT / "build" / ("demo.json" if name == provider.Options.name else f"demo-{name}.json")
+
+
+def began(environ: Mapping[str, str]) -> float:
+    """Start on the monotonic clock; `make` says when it began, for the virtual environment counts too. Reads clocks."""
+    started = environ.get("INFERFLEET_STARTED")
+    return time.monotonic() - (max(0.0, time.time() - float(started)) if started else 0.0)
+
+
+def built() -> set[Path]:
+    """Binaries and images that were built so far. Reads."""
+    cache = default_cache(os.environ)
+    return {path for folder in ("bin", "images") for path in (cache / folder).glob("[!.]*")}
+
+
 def tell(options: provider.Options, out: Path) -> None:
     """All chapters in order."""
-    story = Story()
-    story.figures["cold"] = not (default_cache(os.environ) / "bin").exists()
+    story, before = Story(began(os.environ)), built()
     cluster = prepare(story, options)
+    story.figures["cold"] = bool(built() - before)
     declare(story, cluster)
     with reach(cluster, NAMESPACE, SERVICE) as url:
         ask(story, url)
         show(story, cluster)
+        rest(story, cluster)
         asyncio.run(scale_out(story, cluster, url))
     scale_in(story, cluster)
     finish(story, options, out)
@@ -108,7 +135,7 @@ def ask(story: Story, url: str) -> None:
     """One question with the official client, streamed."""
     story.chapter(f"A question over the OpenAI API: {QUESTION!r}")
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused", timeout=120)
-    began, first, words = time.monotonic(), 0.0, []
+    asked, first, words = time.monotonic(), 0.0, []
     stream = client.chat.completions.create(
         model=f"{NAMESPACE}/{MODEL}", messages=[{"role": "user", "content": QUESTION}], max_tokens=40, stream=True
     )
@@ -117,7 +144,9 @@ def ask(story: Story, url: str) -> None:
         if text:
             first = first or time.monotonic()
             words.append(text)
-    story.figures |= {"answer": "".join(words), "ttft_ms": round((first - began) * 1000, 1)}
+    if not words:
+        raise ClusterError(f"the model {NAMESPACE}/{MODEL} answered with nothing")
+    story.figures |= {"answer": "".join(words), "ttft_ms": round((first - asked) * 1000, 1)}
     story.say(f"answer (the weights are random, so it means nothing): {story.figures['answer']!r}")
     story.say(f"time to first token {story.figures['ttft_ms']} ms")
 
@@ -136,6 +165,7 @@ async def scale_out(story: Story, cluster: Cluster, url: str) -> None:
     """Load until a second replica serves, and a little longer to see what both do."""
     story.chapter(f"Load: {CLIENTS} clients at once, until the operator scales out on tokens per second")
     wanted = load.Load((url,), f"{NAMESPACE}/{MODEL}", CLIENTS, 48, 64, OUT_SECONDS)
+    story.figures["max_replicas"] = 0  # what served before the load does not count
     stop = asyncio.Event()
     running = asyncio.create_task(load.run(wanted, stop))
     try:
@@ -156,11 +186,10 @@ async def _watch_growth(story: Story, cluster: Cluster, running: "asyncio.Task[l
     last = ""
     while not running.done():
         model = await asyncio.to_thread(_model, cluster)
-        ready = sum(p["ready"] for p in model["status"]["placements"])
-        story.figures["max_replicas"] = max(ready, story.figures.get("max_replicas", 0))
+        count = serving(story, model)
         if (line := _scaling(model)) != last:
             story.say(last := line)
-        if ready >= 2:
+        if count >= 2:
             return
         await asyncio.sleep(1)
     raise TimeoutError(f"no second replica after {OUT_SECONDS:.0f} s of load; last word: {last}")
@@ -169,19 +198,23 @@ async def _watch_growth(story: Story, cluster: Cluster, running: "asyncio.Task[l
 def scale_in(story: Story, cluster: Cluster) -> None:
     """Silence, until the replicas are back at the minimum."""
     story.chapter("No load: replicas go when they were not needed for the class's scaleInDelay and a boot time")
+    story.figures["final_replicas"] = rest(story, cluster)
+
+
+def rest(story: Story, cluster: Cluster) -> int:
+    """Until the replicas are at the minimum: before the load too, for a demo that was interrupted leaves more."""
     deadline, last = time.monotonic() + IN_SECONDS, ""
     while time.monotonic() < deadline:
         model = _model(cluster)
-        replicas = sum(p["replicas"] for p in model["status"]["placements"])
-        ready = sum(p["ready"] for p in model["status"]["placements"])
-        story.figures["max_replicas"] = max(ready, story.figures["max_replicas"])
+        placements = model["status"]["placements"]
+        serving(story, model)
+        replicas, ready = sum(p["replicas"] for p in placements), sum(p["ready"] for p in placements)
         if (line := _scaling(model)) != last:
             story.say(last := line)
         if replicas == ready == model["spec"]["workloads"][0]["replicas"]["min"]:
-            story.figures["final_replicas"] = ready
-            return
+            return int(ready)
         time.sleep(1)
-    raise TimeoutError(f"replicas are not back at the minimum after {IN_SECONDS:.0f} s; last word: {last}")
+    raise TimeoutError(f"replicas are not at the minimum after {IN_SECONDS:.0f} s; last word: {last}")
 
 
 def finish(story: Story, options: provider.Options, out: Path) -> None:
@@ -212,6 +245,13 @@ def condition(cluster: Cluster, type_: str) -> dict[str, str]:
 def _model(cluster: Cluster) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(cluster.kubectl("get", "model", MODEL, "--namespace", NAMESPACE, "-o", "json"))
     return found
+
+
+def serving(story: Story, model: dict[str, Any]) -> int:
+    """Replicas that are wanted and ready; the figures keep the most."""
+    count: int = sum(min(p["ready"], p["replicas"]) for p in model["status"]["placements"])
+    story.figures["max_replicas"] = max(count, story.figures.get("max_replicas", 0))
+    return count
 
 
 def _scaling(model: dict[str, Any]) -> str:

@@ -1,17 +1,20 @@
 """Puts the project on a cluster as a user would: images, both charts with Helm, then YAML. Writes."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from e2e.cluster import binaries, images, provider
 from e2e.cluster.provider import Cluster
-from e2e.cluster.shell import Say, run, say
+from e2e.cluster.shell import Say, locked, run, say
 from e2e.models import tiny
 
 ROOT = Path(__file__).parents[1]
+MODELS = ROOT / "build" / "models"
 SYSTEM = "inferfleet-system"
 MODEL_REF = "inferfleet.local/models/demo:1"
 """What examples/quickstart names."""
@@ -42,16 +45,22 @@ def load_images(cluster: Cluster, environ: Mapping[str, str] = os.environ, say: 
 
 
 def demo_model(say: Say = say) -> images.Image:
-    """The quickstart's model, made anew only when its recipe changed."""
-    folder = ROOT / "build" / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, archive = folder / "demo.gguf", folder / "demo.tar"
-    recipe = Path(tiny.__file__).stat().st_mtime
-    if not archive.exists() or archive.stat().st_mtime < recipe:
-        say("making the demo model: random weights, 0.1 GB, a few seconds")
-        tiny.make(weights, preset="demo")
-        images.model_image(weights, MODEL_REF, archive)
+    """The quickstart's model, made anew only when its recipe changed. Safe for several processes at once."""
+    recipe = hashlib.sha256(Path(tiny.__file__).read_bytes() + tiny.TOKENIZER.read_bytes()).hexdigest()[:16]
+    archive = MODELS / f"demo-{recipe}.tar"
+    with locked(MODELS / ".lock"):
+        if not archive.exists():
+            say("making the demo model: random weights, 0.1 GB, a few seconds")
+            _make_model(archive)
     return images.Image(MODEL_REF, archive)
+
+
+def _make_model(archive: Path) -> None:
+    for old in MODELS.glob("demo*"):
+        old.unlink()
+    with TemporaryDirectory(prefix=".making-", dir=MODELS) as scratch:
+        weights = tiny.make(Path(scratch) / "demo.gguf", preset="demo")
+        images.model_image(weights, MODEL_REF, Path(scratch) / archive.name).archive.rename(archive)
 
 
 def install(cluster: Cluster, found: Images, say: Say = say) -> None:

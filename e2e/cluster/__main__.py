@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     up = commands.add_parser("up", help="start or repair a cluster; about a second if it runs")
     up.add_argument("--network", type=check_network, help="a free /16 for it all (default: one is found)")
-    up.add_argument("--api-port", type=int, default=6443, help="port of the API server (default: 6443)")
+    up.add_argument("--api-port", type=int, help="port of the API server (default: 6443)")
     up.add_argument("--bin-dir", type=Path, help="folder with ready-made binaries (default: $INFERFLEET_BIN)")
     up.add_argument("--kwok", action="store_true", help="run kwok, for simulated nodes")
     up.set_defaults(run=_up)
@@ -80,7 +80,7 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def _options(options: argparse.Namespace) -> provider.Options:
-    given = {"network": None, "api_port": 6443, "bin_dir": None, "kwok": False, **vars(options)}
+    given = {"network": None, "api_port": None, "bin_dir": None, "kwok": False, **vars(options)}
     names = ("network", "api_port", "bin_dir", "kwok")
     return provider.Options(options.name, options.dir, options.provider, *(given[name] for name in names))
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster.shell import ClusterError, Say, run, say
+from e2e.cluster.shell import ClusterError, Say, locked, run, say
 
+LOCK = Path("/run/inferfleet/apt.lock")
+APT = ("apt-get", "-o", "DPkg::Lock::Timeout=300")
+"""Waits for whoever installs something else at the same time."""
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"), Path("/usr/libexec/cni"))
 
 
@@ -37,6 +40,7 @@ NODE = (
 
 CGO = (
     Need("gcc", "gcc"),
+    Need("libc6-dev", files=(Path("/usr/include/stdlib.h"),)),  # gcc only recommends it
     Need("pkg-config", "pkg-config"),
     Need("libseccomp-dev", files=(Path("/usr/include/seccomp.h"),)),
 )
@@ -56,18 +60,24 @@ def ensure(needs: Sequence[Need], *, say: Say = say) -> None:
     packages = missing(needs)
     if not packages:
         return
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ClusterError(
-            f"missing on this machine: {', '.join(packages)}. On Debian or Ubuntu: sudo {' '.join(install)}"
+            f"missing on this machine: {', '.join(packages)}. On Debian or Ubuntu: "
+            f"sudo apt-get install --yes --no-install-recommends {' '.join(packages)}"
         )
-    say(f"installing {', '.join(packages)} with apt-get")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update"], env=env)
-    run(install, env=env)
+    with locked(LOCK):
+        if packages := missing(needs):  # another process may have brought them while this one waited
+            _install(packages, say)
     still = missing(needs)
     if still:
         raise ClusterError(f"apt-get installed {', '.join(still)}, but what they should bring is not there")
+
+
+def _install(packages: Sequence[str], say: Say) -> None:
+    say(f"installing {', '.join(packages)} with apt-get")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run([*APT, "update"], env=env)
+    run([*APT, "install", "--yes", "--no-install-recommends", *packages], env=env)
 
 
 def cni_folder() -> Path:

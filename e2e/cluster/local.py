@@ -17,10 +17,10 @@ from ipaddress import IPv4Network
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from e2e.cluster import binaries, cgroups, host, network, node, node_init, oci, pki, processes, running, spec
+from e2e.cluster import binaries, cgroups, host, network, node, node_init, oci, pki, processes, registry, running, spec
 from e2e.cluster.components import BINARIES, components
 from e2e.cluster.shell import ClusterError, Say, locked, say
-from e2e.cluster.spec import NODE, ClusterSpec
+from e2e.cluster.spec import API_PORT, NODE, ClusterSpec
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap.yaml"
 READY_SECONDS = 180.0
@@ -37,7 +37,7 @@ class Request:
     folder: Path
     """Absolute; new, empty or of a cluster."""
     network: IPv4Network | None = None
-    api_port: int = 6443
+    api_port: int | None = None
     bin_dir: Path | None = None
     kwok: bool = False
 
@@ -46,12 +46,12 @@ def up(request: Request, *, environ: Mapping[str, str] = os.environ, say: Say = 
     """Make the cluster run with a Ready node; at once if it does. ClusterError says why not."""
     _check_machine(request)
     request.folder.mkdir(parents=True, exist_ok=True)
+    host.ensure(host.NODE, say=say)  # before the first `ip`; milliseconds when all is there
     with locked(request.folder / "lock"):
-        cluster = _settle(request)
+        cluster = settle(request, say)
         kwok = request.kwok or running.has_kwok(cluster)
         if kwok == running.has_kwok(cluster) and running.healthy(cluster):
             return cluster
-        host.ensure(host.NODE, say=say)
         _link_binaries(cluster, request, kwok=kwok, environ=environ, say=say)
         pki.ensure(cluster)
         node.write(cluster, host.cni_folder(), _host_resolv_conf())
@@ -64,18 +64,26 @@ def up(request: Request, *, environ: Mapping[str, str] = os.environ, say: Say = 
 def down(folder: Path, *, say: Say = say) -> None:
     """Remove the cluster of a state folder and all it put on this machine. Fine when there is none."""
     if not (folder / "cluster.json").exists():  # never remove a folder that is not ours
+        if lost := registry.lost(folder):
+            _check_root()
+            _remove_node(lost, say)
         return
     _check_root()
     with locked(folder / "lock"):
         if not (folder / "cluster.json").exists():  # another `down` was faster
             return
-        cluster = running.load_spec(folder)
-        if process := running.holder(cluster):
-            say(f"stopping cluster {cluster.name}")
-            processes.kill(process)
-        network.remove(cluster)
-        cgroups.remove(cluster.cgroup)
+        _remove_node(running.load_spec(folder), say)
         _remove_state(folder)
+
+
+def _remove_node(cluster: ClusterSpec, say: Say) -> None:
+    """All that is outside of the state folder."""
+    if process := running.holder(cluster) or registry.holder(cluster):
+        say(f"stopping cluster {cluster.name}")
+        processes.kill(process)
+    network.remove(cluster)
+    cgroups.remove(cluster.cgroup)
+    registry.forget(cluster)
 
 
 def _remove_state(folder: Path) -> None:
@@ -106,17 +114,23 @@ def _check_root() -> None:
         raise ClusterError("the local cluster needs root (namespaces, mounts, iptables): use sudo, or kind")
 
 
-def _settle(request: Request) -> ClusterSpec:
+def settle(request: Request, say: Say) -> ClusterSpec:
     """The recorded cluster, or a new one with a network of its own."""
     if (request.folder / "cluster.json").exists():
         cluster = running.load_spec(request.folder)
         if request.network not in (None, cluster.network):
             raise ClusterError(f"{cluster.name} runs on {cluster.network}; take it down first to move it")
+        if request.api_port not in (None, cluster.api_port):
+            raise ClusterError(f"{cluster.name} has its API server on port {cluster.api_port}; take it down first")
         return cluster
+    if lost := registry.lost(request.folder):
+        _remove_node(lost, say)
     with locked(HOST_LOCK):  # two new clusters must not settle on one network
+        # The registry ends with the boot, the records beside this one do not.
         recorded = [running.load_spec(file.parent).network for file in request.folder.parent.glob("*/cluster.json")]
-        chosen = request.network or spec.free_network([*network.routed(), *recorded])
-        cluster = ClusterSpec(request.name, request.folder, chosen, request.api_port)
+        chosen = request.network or spec.free_network([*network.routed(), *registry.networks(), *recorded])
+        cluster = ClusterSpec(request.name, request.folder, chosen, request.api_port or API_PORT)
+        registry.record(cluster, None)
         _replace(request.folder / "cluster.json", spec.to_json(cluster))
     return cluster
 
@@ -137,6 +151,7 @@ def _start(cluster: ClusterSpec, *, kwok: bool) -> None:
         for name in ("components.json", "status.json"):
             (cluster.folder / name).unlink(missing_ok=True)
         process = _start_node(cluster)
+    registry.record(cluster, process)
     network.ensure(cluster, process)
     wanted = {c.name: {"argv": list(c.argv), "after": c.after} for c in components(cluster, kwok=kwok)}
     _replace(cluster.folder / "components.json", json.dumps(wanted, indent=2))

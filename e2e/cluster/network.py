@@ -39,11 +39,13 @@ def rules(spec: ClusterSpec) -> list[list[str]]:
 
 def ensure(spec: ClusterSpec, holder: Process) -> None:
     """Connect the node that `holder` holds open; does nothing that is done already."""
-    if not succeeds(["ip", "link", "show", spec.link_name]):
+    inside = ["nsenter", "--target", str(holder.pid), "--net", "ip"]
+    if not succeeds([*inside, "link", "show", "eth0"]):
+        # A link without its other end is that of a node before this one.
+        succeeds(["ip", "link", "delete", spec.link_name])
         _add_link(spec, holder)
     run(["ip", "address", "replace", f"{spec.host_address}/{spec.link.prefixlen}", "dev", spec.link_name])
     run(["ip", "link", "set", spec.link_name, "up"])
-    inside = ["nsenter", "--target", str(holder.pid), "--net", "ip"]
     run([*inside, "address", "replace", f"{spec.node_address}/{spec.link.prefixlen}", "dev", "eth0"])
     run([*inside, "link", "set", "eth0", "up"])
     run([*inside, "link", "set", "lo", "up"])

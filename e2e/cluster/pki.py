@@ -81,7 +81,9 @@ def kubeconfig(spec: ClusterSpec, folder: Path, name: str) -> str:
 
 def _authority(folder: Path) -> None:
     out: list[str | Path] = ["-keyout", folder / "ca.key", "-out", folder / "ca.crt.new"]
-    run(["openssl", "req", "-x509", *_KEY, *out, "-days", DAYS, "-subj", "/CN=inferfleet-e2e-ca"])
+    # Python 3.13 and newer trust no authority that does not say what its key is for.
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
+    run(["openssl", "req", "-x509", *_KEY, *out, "-days", DAYS, "-subj", "/CN=inferfleet-e2e-ca", *usage])
     (folder / "ca.crt.new").rename(folder / "ca.crt")
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal, get_args
 
-from e2e.cluster import kind, local, oci, running
+from e2e.cluster import binaries, kind, local, oci, registry, running
 from e2e.cluster.shell import ClusterError, Say, run, say
 from e2e.cluster.spec import check_name
 
@@ -25,7 +25,7 @@ class Options:
     folder: Path | None = None
     provider: Provider | None = None
     network: IPv4Network | None = None
-    api_port: int = 6443
+    api_port: int | None = None
     bin_dir: Path | None = None
     kwok: bool = False
 
@@ -79,7 +79,7 @@ def up(options: Options, *, environ: Mapping[str, str] = os.environ, say: Say = 
     elif options.kwok:
         raise ClusterError("simulated nodes (--kwok) need the local cluster; add --provider local")
     else:
-        kind.up(options.name, _kind_kubeconfig(options), say=say)
+        kind.up(options.name, _kind_kubeconfig(options), kind.node_image(environ), say=say)
     return find(options, environ=environ)
 
 
@@ -100,7 +100,7 @@ def find(options: Options, *, environ: Mapping[str, str] = os.environ) -> Cluste
     if provider == "existing":
         return _existing(options, environ)
     if provider == "kind":
-        return Cluster(options.name, provider, _kind_kubeconfig(options), options.state())
+        return _kind(options, environ)
     spec = running.load_spec(options.state())
     return Cluster(spec.name, provider, spec.kubeconfig, spec.folder, spec.bin)
 
@@ -121,7 +121,7 @@ def _provider(options: Options, environ: Mapping[str, str]) -> Provider:
     """What was made before stays what it is, whatever runs on this machine today."""
     if options.provider or environ.get(VARIABLE):
         return choose(options.provider or environ[VARIABLE], kind_usable=False)
-    if (options.state() / "cluster.json").exists():
+    if (options.state() / "cluster.json").exists() or registry.lost(options.state()):
         return "local"
     if _kind_kubeconfig(options).exists():
         return "kind"
@@ -134,6 +134,18 @@ def _existing(options: Options, environ: Mapping[str, str]) -> Cluster:
     if shutil.which("kubectl") is None:
         raise ClusterError("an existing cluster needs kubectl on PATH")
     return Cluster("existing", "existing", Path(environ["KUBECONFIG"]), options.state())
+
+
+def _kind(options: Options, environ: Mapping[str, str]) -> Cluster:
+    kubeconfig = _kind_kubeconfig(options)
+    if not kubeconfig.exists():
+        raise ClusterError(f"{kubeconfig.parent}: no cluster here; make one with `python -m e2e.cluster up`")
+    # kind brings no kubectl.
+    absent = shutil.which("kubectl") is None
+    folder = (
+        binaries.ensure(["kubectl"], bin_path=options.bin_dir, environ=environ)["kubectl"].parent if absent else None
+    )
+    return Cluster(options.name, "kind", kubeconfig, options.state(), folder)
 
 
 def _kind_kubeconfig(options: Options) -> Path:

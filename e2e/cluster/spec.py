@@ -13,6 +13,8 @@ from e2e.cluster.shell import ClusterError
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 NODE = "node-1"
+API_PORT = 6443
+"""Of the API server, inside the node's own network."""
 CANDIDATES = tuple(
     [IPv4Network(f"10.{n}.0.0/16") for n in range(90, 120)] + [IPv4Network(f"172.{n}.0.0/16") for n in range(20, 32)]
 )
@@ -27,7 +29,7 @@ class ClusterSpec:
     folder: Path
     """State, absolute; removed by `down`."""
     network: IPv4Network
-    api_port: int = 6443
+    api_port: int = API_PORT
 
     @cached_property
     def pods(self) -> IPv4Network:
@@ -86,7 +88,7 @@ class ClusterSpec:
     @property
     def identity(self) -> str:
         """Differs between clusters of the same name in different folders."""
-        return hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
+        return identify(self.folder)
 
     @property
     def link_name(self) -> str:
@@ -112,6 +114,11 @@ class ClusterSpec:
     def logs(self) -> Path:
         """One file per component."""
         return self.folder / "log"
+
+
+def identify(folder: Path) -> str:
+    """Of the cluster in a state folder; eight hex digits."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:8]
 
 
 def check_name(name: str) -> str:

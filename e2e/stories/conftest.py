@@ -1,6 +1,7 @@
 """One real cluster with the project installed, shared by all stories; each story has a namespace of its own."""
 
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from e2e.cluster import kind, provider
 from e2e.cluster.provider import Cluster, Options
 from e2e.stories.space import Space
 
+STORY = "e2e.inferfleet.io/story"
+"""Label of the namespaces that stories make: nobody else's may be removed from an existing cluster."""
 _numbers = itertools.count(1)
 
 
@@ -29,13 +32,29 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(reason)
     made = provider.up(Options(name=os.environ.get("INFERFLEET_E2E_NAME", "e2e")))
     install.install(made, install.load_images(made))
+    _clear(made)
+    before = _restarts(made)
     yield made
     print(made.kubectl("get", "inferfleet,pods", "--all-namespaces"))
-    restarts = made.kubectl(
-        *("get", "pods", "--namespace", install.SYSTEM),
-        *("-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"),
-    )
-    assert set(restarts.split()) == {"0"}, f"the operator was restarted: {restarts}"
+    after = _restarts(made)
+    assert after, "the operator is gone"
+    again = {pod: count for pod, count in after.items() if count > before.get(pod, 0)}
+    assert not again, f"the operator was restarted: {again}, before {before}"
+
+
+def _restarts(cluster: Cluster) -> dict[str, int]:
+    """Of the operator's containers, by pod."""
+    pods = json.loads(cluster.kubectl("get", "pods", "--namespace", install.SYSTEM, "-o", "json"))["items"]
+    return {
+        pod["metadata"]["name"]: sum(c["restartCount"] for c in pod["status"].get("containerStatuses", []))
+        for pod in pods
+    }
+
+
+def _clear(cluster: Cluster) -> None:
+    """Remove what an interrupted run left; after the installation, since Models go with the operator's help."""
+    cluster.kubectl("delete", "namespaces", "-l", STORY, "--timeout=300s")
+    cluster.kubectl("delete", "hardwarepools,workloadclasses", "-l", "story")
 
 
 @pytest.fixture
@@ -44,7 +63,8 @@ def space(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
     name = f"story-{next(_numbers)}"
     cluster.kubectl("delete", "namespace", name, "--ignore-not-found")
     cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    labels = ("pod-security.kubernetes.io/enforce=restricted", f"{STORY}={name}")
+    cluster.kubectl("label", "namespace", name, *labels)
     yield Space(cluster, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
     for kind_ in ("hardwarepools", "workloadclasses"):

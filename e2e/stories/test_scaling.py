@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 import openai
+import pytest
 
 from e2e import load
 from e2e.access import reach
@@ -101,6 +102,10 @@ def _open_streams(space: Space) -> list[Stream]:
 
 
 def test_replicas_follow_the_load_and_an_open_stream_outlives_its_replica(space: Space) -> None:
+    if not space.cluster.routed:
+        pytest.skip(
+            "the streams go straight to the pods' addresses, which this machine reaches only in a local cluster"
+        )
     space.apply(*_fleet(space.namespace))
     space.ready()
     _scale_out(space)

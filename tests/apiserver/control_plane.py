@@ -5,6 +5,7 @@ Needs neither root nor containers. There are no nodes: Pods stay Pending.
 
 import json
 import secrets
+import shutil
 import socket
 import ssl
 import subprocess
@@ -74,6 +75,8 @@ class ControlPlane:
 
     def start(self) -> None:
         """Up to a ready API server."""
+        if shutil.which("openssl") is None:
+            raise ControlPlaneError("the certificates are made with openssl, which is not on PATH: install openssl")
         self._ports = _free_ports("api", "etcd", "peer")
         self._write_credentials()
         self._run("etcd", *self._etcd_flags())

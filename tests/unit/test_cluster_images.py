@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import tarfile
 from pathlib import Path, PurePosixPath
+
+import pytest
 
 from e2e.cluster import images, oci
 from e2e.cluster.base import base_name
@@ -107,6 +110,12 @@ def test_settings_of_the_network_reach_a_build_and_a_folder_of_the_host_does_not
     environ = {"PIP_INDEX_URL": "https://mirror/simple", "https_proxy": "http://proxy:1", "PIP_FIND_LINKS": "/wheels"}
     options = images.build_options(environ)
     assert options == ["--build-arg=PIP_INDEX_URL=https://mirror/simple", "--build-arg=https_proxy=http://proxy:1"]
+
+
+@pytest.mark.parametrize("name", images.PROJECT)
+def test_every_setting_that_is_passed_to_a_build_is_taken_by_its_dockerfile(name: str) -> None:
+    text = (images.ROOT / images.PROJECT[name]).read_text()
+    assert {*images.PASSED, "PIP_CERT", "BASE_IMAGE"} <= set(re.findall(r"^ARG (\w+)", text, re.MULTILINE))
 
 
 def test_certificates_reach_a_build_only_where_this_machine_has_its_own() -> None:
