@@ -21,6 +21,8 @@ LABEL_POOL = f"{GROUP}/pool"
 LABEL_VARIANT = f"{GROUP}/variant"
 LABEL_ENGINE = f"{GROUP}/engine"
 LABEL_PLACEMENT = f"{GROUP}/placement"
+PLACEMENT_LABELS = (LABEL_MODEL, LABEL_CLASS, LABEL_POOL, LABEL_VARIANT, LABEL_ENGINE, LABEL_PLACEMENT)
+"""What makes a Deployment a placement: one that lacks any was meddled with, or is not ours."""
 MANAGED_SELECTOR = f"{LABEL_MANAGED}=true"
 
 ANNOTATION_HASH = f"{GROUP}/desired-hash"
@@ -50,7 +52,7 @@ class Reason:
     CLASS_NOT_FOUND = "ClassNotFound"
     CLASS_INVALID = "ClassInvalid"
     ARCHITECTURE_UNKNOWN = "ArchitectureUnknown"
-    NO_POOLS = "NoPools"
+    INTERNAL_ERROR = "InternalError"
     # freezing
     POOL_NOT_FOUND = "PoolNotFound"
     NODES_NOT_FOUND = "NodesNotFound"
@@ -82,6 +84,7 @@ class Reason:
     PODS_FAILING = "PodsFailing"
     NAME_CONFLICT = "NameConflict"
     APPLY_REJECTED = "ApplyRejected"
+    APPLY_FAILING = "ApplyFailing"
     # scaling
     SIGNAL_FRESH = "SignalFresh"
     SIGNAL_STALE = "SignalStale"
@@ -117,9 +120,9 @@ def placement_name(model: str, class_: str, placement: str) -> str:
     return f"{join(model, class_, limit=43)}-{placement}"
 
 
-def config_name(model: str, class_: str, placement: str) -> str:
-    """Name of the ConfigMap with a placement's RuntimeConfig."""
-    return f"{placement_name(model, class_, placement)}-config"
+def config_name(deployment: str) -> str:
+    """Name of the ConfigMap with the RuntimeConfig of a placement, by the name of its Deployment."""
+    return f"{deployment}-config"
 
 
 def service_name(model: str, class_: str) -> str:

@@ -42,6 +42,7 @@ def workload(**changes: Any) -> dict[str, Any]:
 MODELS = [
     ({"architecture": {"preset": "llama-3.2-1b", "layers": 3}}, "give either preset, or the numbers"),
     ({"architecture": {}}, "give either preset, or the numbers"),
+    ({"architecture": {"preset": "llama-3.2-1b", "hidden": 5}}, "no other number is obeyed"),
     ({"architecture": {"layers": 3}}, "with layers, also hidden"),
     ({"variants": []}, "should have at least 1 items"),
     (variant(quantization="F17"), 'Unsupported value: "F17"'),
@@ -74,6 +75,8 @@ CLASSES = [
     ({"slo": {"ttft": "fast"}}, "should match"),
     ({"slo": {"ttft": 3}}, "must be of type string"),
     ({"scaling": {"targetUtilization": "1.2"}}, "should match"),
+    ({"scaling": {"targetUtilization": "0.0"}}, "should match"),
+    ({"scaling": {"drain": "99999999999999h"}}, "should match"),
     ({"serving": {"maxBatchSize": 0}}, "greater than or equal to 1"),
     ({"objective": "Fame"}, 'Unsupported value: "Fame"'),
     ({"quantization": {"allow": []}}, "should have at least 1 items"),
@@ -91,6 +94,7 @@ async def test_a_wrong_class_is_refused_in_words(
 
 POOLS = [
     ({"nodes": {"replica": {"cpu": "10m", "memory": "1Gi"}}}, "cpu must be at least 50m"),
+    ({"nodes": {"replica": {"cpu": "1", "memory": "0"}}}, "memory must be at least 1Mi"),
     ({"nodes": {"replica": {"cpu": "a lot", "memory": "1Gi"}}}, "should match"),
     ({"nodes": {"replica": REPLICA, "maxNodes": 0}}, "greater than or equal to 1"),
     ({"price": {"perAcceleratorHour": 0.05}}, "must be of type string"),
@@ -112,3 +116,9 @@ async def test_a_name_too_long_for_a_label_is_refused(cluster: KubernetesCluster
     with pytest.raises(errors.Rejected) as refused:
         await create(cluster, make.workload_class("x" * 64), namespace)
     assert "at most 63 characters" in refused.value.message
+
+
+async def test_a_name_that_no_service_can_have_is_refused(cluster: KubernetesCluster, namespace: str) -> None:
+    with pytest.raises(errors.Rejected) as refused:
+        await create(cluster, make.model("llama-3.1-8b"), namespace)
+    assert "part of a Service's name" in refused.value.message

@@ -92,3 +92,30 @@ async def test_a_price_typo_moves_nothing_while_moves_are_paused(serving: FakeCl
     serving.put(make.pool("cheap", price="0.0001"))
     await operator.settle()
     assert deployments(serving) == before
+
+
+async def test_a_successor_that_never_gets_ready_does_not_stop_the_scaling_of_what_serves(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.once()
+    assert deployments(serving)[old] == 3
+
+
+async def test_deleting_the_pool_of_a_failed_move_does_not_freeze_what_serves(serving: FakeCluster) -> None:
+    (old,) = deployments(serving)
+    serving.put(make.pool("cheap", price="0.01"))
+    operator = Operator(serving)
+    await operator.once()
+    serving.remove(kinds.HARDWARE_POOL, "", "cheap")
+    await operator.once()
+    assert list(deployments(serving)) == [old]
+    assert condition(serving, "Planned")[0] == "True"
+
+
+async def test_what_serves_is_not_called_starting_while_it_scales_out(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.once()
+    assert [(p.state, p.ready, p.replicas) for p in status(serving).placements] == [("Serving", 1, 3)]

@@ -1,10 +1,14 @@
 """What a user does with a Model, and what comes of it, over the strict cluster in memory."""
 
+from dataclasses import replace
+
 import make
 import pytest
 from fakes.cluster import FakeCluster
-from harness import Operator, child_writes, condition, deployments, runtime_config, status, world
+from fakes.faults import Fault
+from harness import SETTINGS, Operator, child_writes, condition, deployments, runtime_config, status, world
 
+from inferfleet.errors import NotFound, Rejected, Transient
 from inferfleet.kube import kinds
 from inferfleet.kube.kinds import Obj
 from inferfleet.names import Reason
@@ -186,9 +190,6 @@ async def test_a_pod_that_cannot_start_says_why_on_the_model(cluster: FakeCluste
 
 
 async def test_a_refused_child_is_a_condition_and_no_exception(cluster: FakeCluster) -> None:
-    from fakes.faults import Fault
-
-    from inferfleet.errors import Rejected
 
     refusal = Rejected("exceeded quota: pods=1", status=403)
     cluster.errors.append(Fault(refusal, "apply", kinds.DEPLOYMENT))
@@ -216,11 +217,37 @@ async def test_a_replica_that_cannot_start_does_not_make_what_serves_unready(ser
 
 
 async def test_a_model_deleted_during_its_reconcile_is_no_error(cluster: FakeCluster) -> None:
-    from fakes.faults import Fault
-
-    from inferfleet.errors import NotFound
 
     cluster.errors.append(Fault(NotFound("gone", status=404), "apply_status", kinds.MODEL))
     result = await Operator(cluster).once()
     assert result
     assert not result.status_written
+
+
+async def test_a_webhook_that_fails_is_told_and_tried_again(cluster: FakeCluster) -> None:
+    trouble = Transient("failed calling webhook", status=500)
+    cluster.errors.append(Fault(trouble, "apply", kinds.DEPLOYMENT))
+    with pytest.raises(Transient):
+        await Operator(cluster).once()
+    assert condition(cluster, "Deployed")[:2] == ("False", Reason.APPLY_FAILING)
+    await Operator(cluster).settle()
+    assert condition(cluster, "Ready")[0] == "True"
+
+
+async def test_a_refused_child_of_one_workload_stops_no_other(cluster: FakeCluster) -> None:
+    cluster.put(make.workload_class("batch"))
+    cluster.put(make.model(workloads=[{"class": "batch"}, {"class": "chat"}]))
+    cluster.errors.append(Fault(Rejected("denied by policy", status=403), "apply", kinds.DEPLOYMENT))
+    await Operator(cluster).once()
+    assert [name.split("-")[1] for name in deployments(cluster)] == ["chat"]
+    assert "denied by policy" in condition(cluster, "Deployed")[2]
+
+
+async def test_a_bug_in_deciding_is_a_condition_and_removes_nothing(serving: FakeCluster) -> None:
+    """Made with settings that decisions cannot use."""
+    broken = Operator(serving, settings=replace(SETTINGS, move_saving="much"))  # type: ignore[arg-type]
+    serving.put(make.pool("cheap", price="0.01"))
+    await broken.once()
+    assert condition(serving, "Planned")[:2] == ("False", Reason.INTERNAL_ERROR)
+    assert condition(serving, "Ready")[0] == "True"
+    assert len(deployments(serving)) == 1

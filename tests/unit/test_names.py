@@ -12,7 +12,7 @@ def test_names_are_as_they_have_always_been() -> None:
     placement = names.placement_id("cpu-small", "q4-0", "llama-cpp")
     assert placement == "9e36e108"
     assert names.placement_name("demo", "chat", placement) == "demo-chat-9e36e108"
-    assert names.config_name("demo", "chat", placement) == "demo-chat-9e36e108-config"
+    assert names.config_name("demo-chat-9e36e108") == "demo-chat-9e36e108-config"
     assert names.service_name("demo", "chat") == "demo-chat"
     assert names.endpoint_url("ns", "demo", "chat") == "http://demo-chat.ns.svc/v1"
     assert names.service_name(LONG, "chat") == "a-very-long-name-that-goes-on-and-on-until-it-is-sixty-c36a7d3a"
@@ -42,7 +42,7 @@ label = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 def test_every_child_has_a_valid_name(model: str, class_: str) -> None:
     placement = names.placement_id("p", "v", "e")
     assert len(names.placement_name(model, class_, placement)) <= 52
-    assert len(names.config_name(model, class_, placement)) <= 63
+    assert len(names.config_name(names.placement_name(model, class_, placement))) <= 63
     assert len(names.service_name(model, class_)) <= 63
 
 

@@ -1,5 +1,6 @@
 """Small pure parts between informers and decisions: pods, trims, drift, profiles, events."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from inferfleet.catalog import loader
 from inferfleet.fleet.drift import contains, needs_apply
 from inferfleet.fleet.observe import ledger, node, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, failure
+from inferfleet.fleet.pods import boot_seconds, failure
 from inferfleet.fleet.profiles import profile_objects, profile_status
 from inferfleet.fleet.trim import same, trim_node, trim_pod
 from inferfleet.fleet.validate import validate
@@ -58,19 +59,35 @@ def test_a_crash_loop_tells_the_last_words_and_not_only_the_back_off() -> None:
     assert "no such file m.gguf" in failure([pod(containerStatuses=[crashed])])
 
 
-def test_boot_time_is_the_median_from_creation_to_ready() -> None:
-    def booted(seconds: int) -> dict[str, Any]:
-        return pod(
-            conditions=[{"type": "Ready", "status": "True", "lastTransitionTime": f"2026-01-01T00:00:{seconds:02d}Z"}]
-        )
+def test_boot_time_is_from_creation_to_ready_and_none_for_a_pod_that_became_ready_again() -> None:
+    def ready(at: str) -> dict[str, Any]:
+        return pod(conditions=[{"type": "Ready", "status": "True", "lastTransitionTime": at}])
 
-    assert boot_seconds([booted(10), booted(20), booted(50)]) == 20
-    assert boot_seconds([]) == DEFAULT_BOOT
+    assert boot_seconds(ready("2026-01-01T00:00:20Z")) == 20
+    assert boot_seconds(ready("2026-01-01T07:00:00Z")) is None
+    assert boot_seconds(pod()) is None
 
 
 def test_a_cordoned_or_unready_node_is_not_usable() -> None:
     cordoned = make.node() | {"spec": {"unschedulable": True}}
     assert [node(o).usable for o in (make.node(), make.node(ready=False), cordoned)] == [True, False, False]
+
+
+def test_a_node_of_unreadable_size_is_not_usable_and_no_exception() -> None:
+    assert not node(make.node(memory="1Pi")).usable
+
+
+@pytest.mark.parametrize("missing", ["pool", "class", "variant", "engine", "placement"])
+def test_a_deployment_without_one_of_our_labels_is_no_placement_and_stops_nobody(missing: str) -> None:
+    labels = {f"inferfleet.io/{name}": "x" for name in ("pool", "class", "variant", "engine", "placement")}
+    labels |= {"inferfleet.io/model": "demo"}
+    del labels[f"inferfleet.io/{missing}"]
+    meddled = {"metadata": {"name": "d", "namespace": "default", "labels": labels}, "spec": {}}
+    held = stores(world(make.node(), make.pool(), make.workload_class(), make.model()))
+    seen = observe(("default", "demo"), replace(held, deployments={("default", "d"): meddled}), NOW, 1)
+    assert seen
+    assert seen.live == ()
+    assert seen.held == {}
 
 
 def test_the_heartbeat_of_a_node_wakes_nobody() -> None:
@@ -122,7 +139,11 @@ def profile(speed: int, at: datetime) -> dict[str, Any]:
 def test_an_old_measurement_is_not_believed() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
     stored = {("", "new"): profile(5, now - timedelta(days=1)), ("", "old"): profile(6, now - timedelta(days=40))}
-    assert ledger(stored | {("", "empty"): {}}, now, 30 * 86400) == {"new": Measured(5, "Observed")}
+    assert ledger(
+        stored | {("", "empty"): {}, ("", "half"): {"status": {"tokensPerSecond": 5, "source": "Observed"}}},
+        now,
+        30 * 86400,
+    ) == {"new": Measured(5, "Observed")}
 
 
 def test_a_profile_is_written_for_a_change_and_not_for_noise() -> None:

@@ -163,6 +163,20 @@ def test_paused_moves_keep_the_incumbent_whatever_it_costs() -> None:
     assert answer.chosen.candidate.pool.name == "here"
 
 
+@pytest.mark.parametrize("saving", [0.15, float("inf")])
+def test_between_two_free_pools_nothing_moves(saving: float) -> None:
+    pools = [make_pool("a", price="0"), make_pool("b", price="0")]
+    answer = choose(question(pools, (Q4,), incumbents=frozenset({("b", "q4", "llama-cpp")}), move_saving=saving))
+    assert answer.chosen
+    assert answer.chosen.candidate.pool.name == "b"
+
+
+def test_latency_as_objective_takes_the_batch_size_with_the_shortest_request() -> None:
+    answer = choose(question(variants=(Q4,), workload=parsed_class(objective="Latency", serving={"maxBatchSize": 64})))
+    assert answer.chosen
+    assert answer.chosen.prediction.slots == 1
+
+
 def test_an_incumbent_is_not_thrown_out_of_a_full_pool() -> None:
     answer = choose(question([make_pool(free=0)], (Q4,), incumbents=frozenset({("cpu", "q4", "llama-cpp")})))
     assert answer.chosen

@@ -3,7 +3,8 @@
 from typing import Any
 
 import make
-from harness import NOW, SETTINGS, stores, world
+import pytest
+from harness import NOW, SETTINGS, Operator, stores, world
 
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
@@ -147,11 +148,53 @@ def test_the_capacity_of_a_retiring_placement_is_not_taken_for_its_successors() 
     assert loop.scaler.capacities() == {}
 
 
-def test_a_restart_goes_on_with_the_ledger() -> None:
-    known = {Loop().target.profile: Measured(77, "Observed")}
-    scaler = Scaler(15)
-    scaler.plan(KEY, plan(), known)
-    assert scaler.capacities() == known
+def test_a_restart_goes_on_with_the_ledger_and_reports_no_old_news() -> None:
+    loop = Loop()
+    loop.scaler = Scaler(15)
+    loop.scaler.plan(KEY, loop.plan, {loop.target.profile: Measured(77, "Observed")})
+    assert loop.scaler.capacities() == {}
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition()})
+    assert loop.scaler.capacities() == {loop.target.profile: Measured(77, "Observed")}
+
+
+def test_after_a_restart_under_load_nothing_is_said_before_a_rate_is_known() -> None:
+    loop = Loop()
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition(arrivals=1000, tokens=50000)})
+    assert loop.decision.reason == Reason.NO_SIGNAL_YET
+    assert loop.scaler.served(KEY) is None
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition(arrivals=1002, tokens=50100)})
+    assert loop.scaler.served(KEY) == {"chat": 50.0}
+
+
+def test_a_moment_of_unreadiness_does_not_change_the_boot_time() -> None:
+    loop = Loop()
+    again = pod(1, loop.placement)
+    loop.round([again], {"uid-1": exposition()})
+    again["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-01T00:10:00Z"
+    for _ in range(30):
+        loop.round([again], {"uid-1": exposition(arrivals=2, waiting=100)})
+    assert loop.scaler._boot([again]) == 10
+
+
+@pytest.mark.parametrize("bad", ["NaN", "+Inf"])
+def test_a_pod_that_reports_no_number_counts_as_silent(bad: str) -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement)]
+    text = exposition().replace(f"{Metric.CAPACITY} 100", f"{Metric.CAPACITY} {bad}")
+    assert loop.scaler.heard({"uid-1": text}, loop.scaler.urls(pods), loop.now) == 1
+
+
+def test_declared_demand_holds_until_traffic_is_observed() -> None:
+    loop = Loop()
+    workloads = [{"class": "chat", "demand": {"requestsPerSecond": 3}, "replicas": {"min": 1, "max": 5}}]
+    loop.scaler.plan(KEY, plan(workloads=workloads), {})
+    pods = [pod(1, loop.placement)]
+    for _ in range(20):
+        loop.round(pods, {"uid-1": exposition()})
+    assert loop.decision.wanted == 3  # 3 requests of 64 tokens a second, over 80 of 100 tokens/s
+    for step in range(40):
+        loop.round(pods, {"uid-1": exposition(arrivals=1 + step / 10, tokens=step)})
+    assert loop.decision.wanted == 1
 
 
 def test_a_model_that_is_gone_is_forgotten() -> None:
@@ -162,9 +205,12 @@ def test_a_model_that_is_gone_is_forgotten() -> None:
     assert loop.scaler.urls([pod(1, loop.placement)]) == {}
 
 
-def test_a_frozen_workload_is_not_scaled() -> None:
-    cluster = world(make.node(), make.pool(), make.model())
+async def test_a_frozen_workload_is_not_scaled() -> None:
+    cluster = world(make.node(), make.pool(), make.workload_class(), make.model())
+    await Operator(cluster).settle()
+    cluster.remove(kinds.WORKLOAD_CLASS, "", "chat")
     seen = observe(KEY, stores(cluster), NOW, 1e9)
     assert seen
-    assert targets(make_plan(seen, validate(seen, loader.load(), SETTINGS), {})) == {}
-    assert cluster.all(kinds.DEPLOYMENT) == ()
+    frozen = make_plan(seen, validate(seen, loader.load(), SETTINGS), {})
+    assert [p.state for w in frozen.workloads for p in w.placements] == ["Frozen"]
+    assert targets(frozen) == {}

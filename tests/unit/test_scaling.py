@@ -150,14 +150,24 @@ def test_replicas_stay_between_their_bounds_unless_the_pool_is_too_small(
     assert 1 <= decision.replicas <= 5
 
 
-@given(st.lists(st.floats(40, 60), min_size=50, max_size=100))
-def test_noise_around_a_constant_load_never_reverses(tokens: list[float]) -> None:
+@given(st.lists(st.floats(70, 90), min_size=50, max_size=100))
+def test_noise_across_a_boundary_scales_out_once_and_never_reverses(tokens: list[float]) -> None:
     replicas, history, seen = 1, ((-100.0, 1),), []
     for step, value in enumerate(tokens):
-        decision = decide(state(now=step * 2.0, replicas=replicas, demand=demand(value), history=history))
+        decision = decide(state(now=step * 2.0, replicas=replicas, demand=demand(value), history=history, delay=300.0))
         replicas, history = decision.replicas, decision.history
         seen.append(replicas)
-    assert set(seen) == {1}
+    assert seen == sorted(seen)
+    assert seen[-1] <= 2
+
+
+def test_a_pod_that_joins_under_constant_load_does_not_count_twice() -> None:
+    """It is observed for a shorter time than the others, whose rates still remember the time before."""
+    old = tuple(sample(float(t), arrivals=10.0 * t if t <= 26 else 260.0 + 5.0 * (t - 26)) for t in range(0, 31, 2))
+    new = tuple(sample(float(t), arrivals=5.0 * (t - 26)) for t in (26, 28, 30))
+    found = measure([old, new], 30.0, boot=30, typical_output=50)
+    assert found.arrivals == pytest.approx(10)
+    assert found.tokens_per_second == pytest.approx(500)
 
 
 def test_capacity_is_what_ready_pods_measured_of_themselves() -> None:
@@ -174,7 +184,7 @@ def test_nothing_measured_leaves_what_is_known() -> None:
 def test_a_saturated_pod_corrects_the_capacity_step_by_step() -> None:
     busy = steady(requests=1, tokens=80, waiting=3, running=4, capacity=100)
     assert saturated(busy, 30.0)
-    assert capacity(None, [busy], 30.0) == Measured(pytest.approx(96), "Observed")
+    assert capacity(None, [busy], 30.0) == Measured(pytest.approx(99.2), "Observed")
 
 
 def test_an_idle_pod_says_nothing_about_capacity() -> None:

@@ -1,6 +1,6 @@
 """The base of all API types, and what a resource declares for its CRD. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +55,9 @@ class Rule:
     message: str
 
 
+LABEL_VALUE = Rule("size(self.metadata.name) <= 63", "the name becomes a label value: at most 63 characters")
+
+
 @dataclass(frozen=True)
 class Resource:
     """Everything about a kind that its CRD says beyond the fields."""
@@ -67,9 +70,13 @@ class Resource:
     status: type[BaseModel] | None
     columns: tuple[Column, ...]
     description: str
-    rules: tuple[Rule, ...] = field(
-        default=(Rule("size(self.metadata.name) <= 63", "the name becomes a label value: at most 63 characters"),)
-    )
+    rules: tuple[Rule, ...] = (LABEL_VALUE,)
+
+
+SERVICE_NAME = Rule(
+    "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    "the name becomes part of a Service's name: lower-case letters, digits and inner hyphens, a letter first",
+)
 
 
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """HardwarePool: what hardware there is and what it costs. Pure."""
 
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from inferfleet.api.base import Api, Column, Name, Resource, cel
 from inferfleet.api.quantities import Bytes, Cpu, Money
@@ -18,12 +19,24 @@ class ReplicaResources(Api):
                 "quantity(self.cpu).compareTo(quantity('50m')) >= 0)",
                 "cpu must be at least 50m",
             ),
+            (
+                "(type(self.memory) == int && self.memory >= 1048576) || (type(self.memory) == string && "
+                "isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('1Mi')) >= 0)",
+                "memory must be at least 1Mi",
+            ),
         )
     )
     cpu: Annotated[Cpu, Field(description="CPU cores of one replica, for example 500m or 4.")]
     memory: Annotated[
         Bytes, Field(description="Memory of one replica: weights, KV cache and the runtime, for example 2Gi.")
     ]
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        """The same for objects that are older than the rules of the CRD."""
+        if self.cpu < Decimal("0.05") or self.memory < 2**20:
+            raise ValueError("cpu must be at least 50m and memory at least 1Mi")
+        return self
 
 
 class Nodes(Api):

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import Api, Column, Condition, Name, Resource, StatusType, Text, cel, list_map
+from inferfleet.api.base import (
+    LABEL_VALUE,
+    SERVICE_NAME,
+    Api,
+    Column,
+    Condition,
+    Name,
+    Resource,
+    StatusType,
+    Text,
+    cel,
+    list_map,
+)
 from inferfleet.api.workload_class import Quantization
 
 
@@ -16,6 +28,11 @@ class Architecture(Api):
             (
                 "has(self.preset) != has(self.layers)",
                 "give either preset, or the numbers (layers, hidden, feedForward, heads, kvHeads, headDim, vocabulary)",
+            ),
+            (
+                "!has(self.preset) || !(has(self.hidden) || has(self.feedForward) || has(self.heads) || "
+                "has(self.kvHeads) || has(self.headDim) || has(self.vocabulary) || has(self.tiedEmbeddings))",
+                "with preset, no other number is obeyed: leave them out",
             ),
             (
                 "!has(self.layers) || (has(self.hidden) && has(self.feedForward) && has(self.heads) && "
@@ -226,6 +243,7 @@ MODEL = Resource(
     spec=ModelSpec,
     status=ModelStatus,
     description="A Model is served for each of its workloads where that costs least within the latency targets.",
+    rules=(LABEL_VALUE, SERVICE_NAME),
     columns=(
         Column("Workloads", ".status.summary.workloads", "integer"),
         Column("Replicas", ".status.summary.replicas"),

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h)){1,4}$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 DECIMAL_PATTERN = r"^[0-9]+(\.[0-9]+)?$"
+FRACTION_PATTERN = r"^0\.[0-9]{0,3}[1-9][0-9]{0,3}$"
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SUFFIX = {
@@ -65,8 +66,8 @@ def format_cpu(cores: Decimal) -> str:
 
 
 def format_bytes(size: int) -> str:
-    """Canonical binary form: the largest of Ki, Mi, Gi, Ti that divides it."""
-    for suffix in ("Ti", "Gi", "Mi", "Ki"):
+    """As the API server would write it: the largest binary suffix that divides it, else the largest decimal one."""
+    for suffix in ("Ti", "Gi", "Mi", "Ki", "T", "G", "M", "k"):
         if size and size % int(_SUFFIX[suffix]) == 0:
             return f"{size // int(_SUFFIX[suffix])}{suffix}"
     return str(size)
@@ -93,6 +94,13 @@ def parse_decimal(value: Any) -> Decimal:
         raise ValueError(str(error)) from error
 
 
+def parse_fraction(value: Any) -> Decimal:
+    """A decimal string between 0 and 1, both excluded."""
+    if isinstance(value, str) and not re.match(FRACTION_PATTERN, value):
+        raise ValueError(f'{value!r} is not a fraction such as "0.8"')
+    return parse_decimal(value)
+
+
 def _parse_bytes(value: Any) -> int:
     return int(parse_quantity(value))
 
@@ -116,6 +124,6 @@ Duration = Annotated[
     _string(DURATION_PATTERN, "150ms"),
 ]
 Money = Annotated[Decimal, BeforeValidator(parse_decimal), PlainSerializer(str), _string(DECIMAL_PATTERN, "0.40")]
-Fraction = Annotated[Decimal, BeforeValidator(parse_decimal), PlainSerializer(str), _string(r"^0\.[0-9]{1,4}$", "0.8")]
+Fraction = Annotated[Decimal, BeforeValidator(parse_fraction), PlainSerializer(str), _string(FRACTION_PATTERN, "0.8")]
 Cpu = Annotated[Decimal, BeforeValidator(parse_quantity), PlainSerializer(format_cpu), _quantity("500m")]
 Bytes = Annotated[int, BeforeValidator(_parse_bytes), PlainSerializer(format_bytes), _quantity("512Mi")]

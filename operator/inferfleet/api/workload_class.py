@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import Api, Column, Resource, cel
+from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, Api, Column, Resource, cel
 from inferfleet.api.quantities import Duration, Fraction, Money
 
 Tokens = Annotated[int, Field(ge=1, le=2_000_000)]
@@ -105,6 +105,7 @@ WORKLOAD_CLASS = Resource(
     spec=WorkloadClassSpec,
     status=None,
     description="A WorkloadClass says what a kind of traffic needs: its shape, latency targets and limits.",
+    rules=(LABEL_VALUE, SERVICE_NAME),
     columns=(
         Column("TTFT", ".spec.slo.ttft"),
         Column("TPOT", ".spec.slo.tpot"),

@@ -15,23 +15,27 @@ Written = Callable[[Obj], None]
 
 
 async def apply(desired: list[Obj], plan: Plan, seen: Observed, cluster: Cluster, written: Written) -> Applied:
-    """Objects first, removals last; a refused write stops here and becomes a condition.
+    """Objects first, removals last. A write that is refused becomes a condition and stops no other.
 
     Raises the passing errors (`Conflict`, `Transient`): the queue tries again.
     """
-    writes = 0
-    try:
-        for obj in desired:
+    writes, problems = 0, []
+    for obj in desired:
+        try:
             if await _apply_one(obj, seen, cluster, written):
                 writes += 1
-        for kind, name, uid in leftovers(desired, plan, seen):
-            await cluster.delete(kind, seen.namespace, name, uid)
-            writes += 1
-    except Rejected as error:
-        return Applied(writes, Problem(Reason.APPLY_REJECTED, f"the API server refused a child: {error}"))
-    except _ForeignObjectError as error:
-        return Applied(writes, Problem(Reason.NAME_CONFLICT, str(error)))
-    return Applied(writes)
+        except Rejected as error:
+            problems.append(Problem(Reason.APPLY_REJECTED, f"the API server refused {_named(obj)}: {error}"))
+        except _ForeignObjectError as error:
+            problems.append(Problem(Reason.NAME_CONFLICT, str(error)))
+    for kind, name, uid in leftovers(desired, plan, seen):
+        await cluster.delete(kind, seen.namespace, name, uid)
+        writes += 1
+    return Applied(writes, problems[0] if problems else None)
+
+
+def _named(obj: Obj) -> str:
+    return f"{obj['kind']} {obj['metadata']['name']}"
 
 
 class _ForeignObjectError(Exception):
@@ -66,7 +70,7 @@ def leftovers(desired: list[Obj], plan: Plan, seen: Observed) -> list[tuple[kind
     for workload in plan.workloads:
         wanted.add(("Service", names.service_name(seen.name, workload.class_)))
         for placement in workload.placements:
-            wanted |= {("Deployment", placement.name), ("ConfigMap", f"{placement.name}-config")}
+            wanted |= {("Deployment", placement.name), ("ConfigMap", names.config_name(placement.name))}
     unused = [
         (obj, name)
         for (kind, name), obj in sorted(seen.children.items(), key=lambda item: item[0][0] != "Deployment")

@@ -102,7 +102,8 @@ def _signal(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verd
 
 def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:
     decisions = [(w, scaling[w.class_]) for w in plan.workloads if w.class_ in scaling]
-    if not decisions and (before := _before(seen, Cond.WITHIN_LIMITS)):
+    unknown = all(d.reason in (Reason.NO_SIGNAL_YET, Reason.SIGNAL_STALE) for _, d in decisions)
+    if unknown and (before := _before(seen, Cond.WITHIN_LIMITS)):
         return before
     for workload, decision in decisions:
         if decision.reason == Reason.MAX_REPLICAS:

@@ -153,6 +153,8 @@ class Controller:
                     await self._round(scraper)
                 except errors.ApiError as error:
                     log.warning("scaling round failed", extra={"error": str(error)})
+                except Exception:  # a bug met by one workload must not end the whole fleet's scaling
+                    log.exception("scaling round failed")
                 self._metrics.loop_seconds.observe(time.monotonic() - began)
                 await asyncio.sleep(max(0.1, self._settings.scale_interval - (time.monotonic() - began)))
         finally:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -86,15 +87,19 @@ def _pool(name: str, obj: Obj) -> PoolView | Problem:
 
 
 def node(obj: Obj) -> Node:
-    """A Node; one that is cordoned or not Ready is not usable."""
+    """A Node; one that is cordoned, not Ready, or of a size that cannot be read is not usable."""
     status = obj.get("status", {})
     allocatable = status.get("allocatable", {})
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+    try:
+        cores, memory = parse_quantity(allocatable.get("cpu", "0")), parse_quantity(allocatable.get("memory", "0"))
+    except ValueError:
+        cores, memory, ready = Decimal(0), Decimal(0), False
     return Node(
         name=obj["metadata"]["name"],
         labels=obj["metadata"].get("labels", {}),
-        cores=float(parse_quantity(allocatable.get("cpu", "0"))),
-        memory=int(parse_quantity(allocatable.get("memory", "0"))),
+        cores=float(cores),
+        memory=int(memory),
         usable=ready and not obj.get("spec", {}).get("unschedulable", False),
     )
 
@@ -103,21 +108,28 @@ def ledger(profiles: Store, now: datetime, max_age: float) -> dict[str, Measured
     """Measured capacity by profile name; what is older than `max_age` seconds is not believed."""
     found = {}
     for (_, name), obj in profiles.items():
-        status = CapacityProfileStatus.model_validate(obj.get("status", {}))
-        if status.tokens_per_second > 0 and status.source in ("Benchmarked", "Observed"):
+        try:
+            status = CapacityProfileStatus.model_validate(obj.get("status", {}))
             age = now - datetime.fromisoformat(status.measured_at)
-            if age.total_seconds() <= max_age:
-                source = "Observed" if status.source == "Observed" else "Benchmarked"
-                found[name] = Measured(float(status.tokens_per_second), source)  # type: ignore[arg-type]
+        except (ValidationError, ValueError, TypeError):
+            continue  # not measured yet, or written by somebody else
+        if status.tokens_per_second > 0 and age.total_seconds() <= max_age:
+            found[name] = Measured(
+                float(status.tokens_per_second), "Observed" if status.source == "Observed" else "Benchmarked"
+            )
     return found
 
 
 def _live(key: Key, stores: Stores) -> Iterable[Live]:
     for (namespace, name), obj in stores.deployments.items():
         labels = obj["metadata"].get("labels", {})
-        if namespace == key[0] and labels.get(names.LABEL_MODEL) == key[1] and names.LABEL_PLACEMENT in labels:
+        if namespace == key[0] and labels.get(names.LABEL_MODEL) == key[1] and _is_placement(labels):
             pods = [o for (ns, _), o in stores.pods.items() if ns == namespace and _belongs(o, labels)]
             yield live(name, obj, pods)
+
+
+def _is_placement(labels: Mapping[str, str]) -> bool:
+    return all(label in labels for label in names.PLACEMENT_LABELS)
 
 
 def _belongs(pod: Obj, labels: Mapping[str, str]) -> bool:
@@ -129,13 +141,14 @@ def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
     """A placement of its Deployment's labels; nothing is read from any status of ours."""
     metadata, labels = obj["metadata"], obj["metadata"]["labels"]
     annotations = metadata.get("annotations", {})
+    slots = annotations.get(names.ANNOTATION_SLOTS, "")
     return Live(
         name=name,
         class_=labels[names.LABEL_CLASS],
         pool=labels[names.LABEL_POOL],
         variant=labels[names.LABEL_VARIANT],
         engine=labels[names.LABEL_ENGINE],
-        slots=int(annotations.get(names.ANNOTATION_SLOTS, 0)),
+        slots=int(slots) if slots.isdecimal() else 0,
         profile=annotations.get(names.ANNOTATION_PROFILE, ""),
         replicas=obj.get("spec", {}).get("replicas", 1),
         ready=obj.get("status", {}).get("readyReplicas", 0),
@@ -149,7 +162,7 @@ def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:
     held: dict[tuple[str, str, str], dict[str, int]] = {}
     for (namespace, _), obj in deployments.items():
         labels = obj["metadata"].get("labels", {})
-        if names.LABEL_PLACEMENT not in labels:
+        if not _is_placement(labels):
             continue
         pools = held.setdefault((namespace, labels[names.LABEL_MODEL], labels[names.LABEL_CLASS]), {})
         pool = labels[names.LABEL_POOL]

@@ -54,22 +54,35 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
-    placements = _placements(valid, answer.chosen, running, decided, seen.name)
+    placements = _placements(valid, answer, running, decided, seen.name)
     return WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid)
 
 
 def _placements(
-    valid: Valid, chosen: Evaluated, running: list[Live], decided: int | None, model: str
+    valid: Valid, answer: Answer, running: list[Live], decided: int | None, model: str
 ) -> tuple[Placement, ...]:
     """The chosen one, and those that it replaces for as long as it is not ready."""
-    class_, bounds = valid.workload.class_, valid.workload.replicas
+    assert answer.chosen
+    chosen, class_, bounds = answer.chosen, valid.workload.class_, valid.workload.replicas
     current = next((p for p in running if p.identity == chosen.identity), None)
     others = [p for p in running if p.identity != chosen.identity]
     count = min(max(_replicas(valid, chosen, current or next(iter(others), None), decided), bounds.min), bounds.max)
-    ready = current is not None and current.ready >= min(count, current.replicas) and current.ready >= bounds.min
+    enough = min(count, current.replicas) if current and others else bounds.min
+    ready = current is not None and current.ready >= max(enough, bounds.min)
     name = names.placement_name(model, class_, names.placement_id(*chosen.identity))
     target = Placement(name, chosen.identity, "Serving" if ready else "Starting", count, chosen)
-    return (target,) if ready else (target, *(_as_it_is(p, "Retiring") for p in others))
+    if ready:
+        return (target,)
+    alone = current is None or not current.ready
+    possible = {e.identity: e for e in answer.possible}
+    return (target, *(_retiring(p, possible.get(p.identity), count if alone else p.replicas) for p in others))
+
+
+def _retiring(live: Live, evaluated: Evaluated | None, replicas: int) -> Placement:
+    """It follows the demand while its successor serves nothing; one that could not be chosen now stays as it is."""
+    if evaluated is None:
+        return _as_it_is(live, "Retiring")
+    return Placement(live.name, live.identity, "Retiring", replicas, evaluated)
 
 
 def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from statistics import median
 from typing import Any
 
 _WAITING_IS_NORMAL = ("ContainerCreating", "PodInitializing", "")
 DEFAULT_BOOT = 30.0
 """Seconds from creation to Ready while no pod has shown it."""
 MAX_BOOT = 900.0
+"""A longer one is a pod that became ready again."""
 
 
 def failure(pods: Iterable[Mapping[str, Any]]) -> str:
@@ -50,14 +50,14 @@ def ready(pod: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and _ready_since(pod) is not None
 
 
-def boot_seconds(pods: Iterable[Mapping[str, Any]]) -> float:
-    """Median time from creation to Ready, bounded: a pod that became ready again later did not boot so long."""
-    took = []
-    for pod in pods:
-        if since := _ready_since(pod):
-            created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-            took.append((datetime.fromisoformat(since) - created).total_seconds())
-    return min(max(1.0, median(took)), MAX_BOOT) if took else DEFAULT_BOOT
+def boot_seconds(pod: Mapping[str, Any]) -> float | None:
+    """Seconds from creation to Ready; None while it is not, or for so long that it must have been ready before."""
+    since = _ready_since(pod)
+    if since is None:
+        return None
+    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    took = max(1.0, (datetime.fromisoformat(since) - created).total_seconds())
+    return took if took <= MAX_BOOT else None
 
 
 def _ready_since(pod: Mapping[str, Any]) -> str | None:

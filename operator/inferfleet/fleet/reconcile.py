@@ -1,5 +1,6 @@
 """One reconcile of one Model: the five steps in order. Reads informers, writes the cluster."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,11 +16,14 @@ from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.status import compute_status, settled, to_json
-from inferfleet.fleet.types import Key, ModelView, Obj, Observed, Plan
+from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster
+from inferfleet.names import Reason
 from inferfleet.scaling.law import Decision
 from inferfleet.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,42 @@ class Result:
 
 
 async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, now: datetime) -> Result | None:
-    """Bring the cluster one step closer to the Model; None when the Model is gone."""
+    """Bring the cluster one step closer to the Model; None when the Model is gone.
+
+    Raises passing API errors after the status has told of them.
+    """
     seen = observe(key, stores, now, context.settings.capacity_max_age)
     if seen is None:
         return None
-    validated = validate(seen, context.catalog, context.settings)
-    plan = make_plan(seen, validated, {class_: d.replicas for class_, d in scaled.decisions.items()})
-    model = view(seen)
-    desired = build(model, plan, context.settings) if model else []
-    applied = await apply(desired, plan, seen, context.cluster, context.written)
+    plan, desired = decide(seen, scaled, context)
+    failed: errors.ApiError | None = None
+    try:
+        applied = await apply(desired, plan, seen, context.cluster, context.written)
+    except errors.Transient as error:
+        failed = error
+        applied = Applied(
+            0, Problem(Reason.APPLY_FAILING, f"a child could not be written, and is tried again: {error}")
+        )
     status = compute_status(seen, plan, applied, scaled.decisions, scaled.served, now)
     wrote = await _write_status(seen, status, scaled, context, now)
+    if failed:
+        raise failed
     return Result(plan, applied.writes, wrote, context.settings.resync_interval)
+
+
+def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list[Obj]]:
+    """The pure steps. A bug in them is this Model's condition, removes nothing, and stops no other Model."""
+    replicas = {class_: decision.replicas for class_, decision in scaled.decisions.items()}
+    try:
+        plan = make_plan(seen, validate(seen, context.catalog, context.settings), replicas)
+        model = view(seen)
+        return plan, build(model, plan, context.settings) if model else []
+    except Exception as error:
+        log.exception("deciding failed", extra={"namespace": seen.namespace, "model": seen.name})
+        problem = Problem(
+            Reason.INTERNAL_ERROR, f"a bug of the operator: {type(error).__name__}: {error}; please report it"
+        )
+        return make_plan(seen, problem, replicas), []
 
 
 def view(seen: Observed) -> ModelView | None:

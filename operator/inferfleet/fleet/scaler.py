@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from inferfleet import names
-from inferfleet.fleet.pods import boot_seconds, ready
+from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Plan
 from inferfleet.planning.types import Measured
 from inferfleet.scaling.demand import SPAN
@@ -25,6 +26,8 @@ def targets(plan: Plan) -> dict[str, Target]:
             continue
         target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
         assert target.evaluated
+        declared = workload.valid.workload.demand
+        output = float(spec.traffic.output_tokens.p50)
         found[workload.class_] = Target(
             class_=workload.class_,
             placement=target.name,
@@ -36,7 +39,8 @@ def targets(plan: Plan) -> dict[str, Target]:
             planned_capacity=target.evaluated.tokens_per_second,
             utilization=float(spec.scaling.target_utilization),
             delay=spec.scaling.scale_in_delay.total_seconds(),
-            output_tokens=float(spec.traffic.output_tokens.p50),
+            output_tokens=output,
+            planned_demand=declared.requests_per_second * output if declared else 0.0,
         )
     return found
 
@@ -57,6 +61,8 @@ class Scaler:
         self._windows: dict[str, Window] = {}
         self._asked_since: dict[str, float] = {}
         self._capacity: dict[str, Measured] = {}
+        self._reported: set[str] = set()
+        self._boots: dict[str, float] = {}
 
     def plan(self, key: Key, plan: Plan | None, ledger: Mapping[str, Measured]) -> None:
         """What is to be scaled from now on; a Model that is gone is forgotten."""
@@ -70,6 +76,8 @@ class Scaler:
         for target in wanted.values():
             if target.profile not in self._capacity and target.profile in ledger:
                 self._capacity[target.profile] = ledger[target.profile]
+        used = {target.profile for classes in self._targets.values() for target in classes.values()}
+        self._capacity = {profile: known for profile, known in self._capacity.items() if profile in used}
 
     def decisions(self, key: Key) -> dict[str, Decision]:
         """The last decisions of a Model by class."""
@@ -77,14 +85,13 @@ class Scaler:
 
     def served(self, key: Key) -> dict[str, float] | None:
         """Output tokens per second by class; None before the first round."""
-        found = {
-            class_: w.last.demand.served for (owner, class_), w in self._workloads.items() if owner == key and w.last
-        }
+        rounds = {class_: w.last for (owner, class_), w in self._workloads.items() if owner == key and w.last}
+        found = {class_: last.served for class_, last in rounds.items() if last.served is not None}
         return found or None
 
     def capacities(self) -> Mapping[str, Measured]:
-        """Measured capacity by CapacityProfile."""
-        return self._capacity
+        """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
+        return {profile: self._capacity[profile] for profile in self._reported}
 
     def urls(self, pods: Iterable[Obj]) -> dict[str, str]:
         """Whom to scrape, by uid: ready pods of the workloads that are scaled."""
@@ -111,6 +118,9 @@ class Scaler:
     def decide(self, pods: Iterable[Obj], now: float) -> set[Key]:
         """One round over all workloads; the Models whose decision or signal changed."""
         by_workload: dict[tuple[str, str, str], list[Obj]] = {}
+        self._reported.clear()
+        pods = list(pods)
+        self._remember_boots(pods)
         for pod in pods:
             by_workload.setdefault(_workload(pod), []).append(pod)
         changed = set()
@@ -128,13 +138,26 @@ class Scaler:
         windows = {
             p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
         }
-        signals = Signals(now, windows, own, boot_seconds(pods), self._max_age)
+        signals = Signals(now, windows, own, self._boot(pods), self._max_age)
         before = state.last
         state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
         state.history = state.last.decision.history
         if state.last.measured:
             self._capacity[target.profile] = state.last.measured
+            if any(windows.get(name) for name in own):
+                self._reported.add(target.profile)
         return before is None or _news(before, state.last, target)
+
+    def _remember_boots(self, pods: list[Obj]) -> None:
+        """As first seen: a pod that is unready for a moment later did not boot anew."""
+        booted = {p["metadata"]["uid"]: boot_seconds(p) for p in pods if p["metadata"]["uid"] not in self._boots}
+        present = {p["metadata"]["uid"] for p in pods}
+        known = {uid: took for uid, took in self._boots.items() if uid in present}
+        self._boots = known | {uid: took for uid, took in booted.items() if took is not None}
+
+    def _boot(self, pods: list[Obj]) -> float:
+        times = [self._boots[uid] for p in pods if (uid := p["metadata"]["uid"]) in self._boots]
+        return median(times) if times else DEFAULT_BOOT
 
     def _new(self, pod: Obj, now: float) -> bool:
         """Whether a pod has not answered yet because it only just became ready: that is no stale signal."""
@@ -144,7 +167,7 @@ class Scaler:
 
 def _news(before: Round, after: Round, target: Target) -> bool:
     same = (before.decision.reason, before.decision.fresh) == (after.decision.reason, after.decision.fresh)
-    return not same or after.decision.replicas != target.replicas or before.demand.served != after.demand.served
+    return not same or after.decision.replicas != target.replicas or before.served != after.served
 
 
 def _workload(pod: Obj) -> tuple[str, str, str]:

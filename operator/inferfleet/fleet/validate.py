@@ -63,8 +63,11 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
 
 
 def _vanished(live: list[Live], seen: Observed) -> Problem | None:
-    """A pool or all its nodes gone under a placement that serves: a mistake until somebody says otherwise."""
-    for placement in live:
+    """A pool or all its nodes gone under a placement that serves: a mistake until somebody says otherwise.
+
+    One that never got ready serves nobody: it is no reason to freeze what does.
+    """
+    for placement in [p for p in live if p.ready] or live:
         name = placement.pool
         pool = seen.pools.get(name)
         if pool is None:

@@ -15,7 +15,8 @@ from inferfleet import errors
 from inferfleet.kube.timing import Timer, Timing, backoff
 
 FIRST_RETRY_SECONDS = 0.005
-MAX_RETRY_SECONDS = 300.0
+MAX_RETRY_SECONDS = 30.0
+"""Half a minute after an outage everything has been tried again."""
 
 K = TypeVar("K", bound=Hashable)
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 
 MAX_BYTES = 2 * 1024 * 1024
+CHUNK = 64 * 1024
 AT_ONCE = 64
 
 
@@ -28,7 +29,12 @@ class Scraper:
             async with self._session.get(url, allow_redirects=False) as response:
                 if response.status != 200:
                     return None
-                return (await response.content.read(MAX_BYTES)).decode(errors="replace")
+                body = b""
+                async for chunk in response.content.iter_chunked(CHUNK):  # read(n) would return what is there so far
+                    body += chunk
+                    if len(body) > MAX_BYTES:
+                        return None
+                return body.decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from inferfleet.names import Reason, digest, join
 from inferfleet.planning.performance import MEMORY_SHARE, predict
-from inferfleet.planning.rules import RULES, slo_violation
+from inferfleet.planning.rules import CAPABILITY_RULES, RULES, slo_violation
 from inferfleet.planning.types import Answer, Candidate, Evaluated, Prediction, Question, Rejection
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -22,11 +22,11 @@ def choose(question: Question) -> Answer:
         result = evaluate(candidate, question, corrections)
         (possible if isinstance(result, Evaluated) else rejected).append(result)  # type: ignore[arg-type]
     if not possible:
-        return Answer(None, Reason.NO_CANDIDATE, _no_candidate(rejected), tuple(rejected))
+        return Answer(None, Reason.NO_CANDIDATE, _no_candidate(rejected), tuple(rejected), ())
     ranked = sorted(possible, key=lambda e: (_score(e, question), e.identity))
     chosen, reason, message = _keep_incumbent(ranked, question)
     losers = tuple(_lost(e, chosen, question) for e in ranked if e is not chosen)
-    return Answer(chosen, reason, message, losers + tuple(rejected))
+    return Answer(chosen, reason, message, losers + tuple(rejected), tuple(ranked))
 
 
 def candidates(question: Question) -> list[Candidate]:
@@ -48,12 +48,18 @@ def evaluate(candidate: Candidate, q: Question, corrections: dict[tuple[str, str
     if not within:
         binding, message = slo_violation(fitting[0], q) or ("", "")
         return Rejection(candidate, Reason.SLO_VIOLATED, message, binding)
-    evaluated = _priced(candidate, max(within, key=lambda p: (p.tokens_per_second, -p.slots)), q, corrections)
+    evaluated = _priced(candidate, _best_batch(within, q), q, corrections)
     limit = q.workload.limits.cost_per1_m_tokens
     if limit is not None and evaluated.cost > limit:
         message = f"{evaluated.cost} USD per 1M tokens, {limit} allowed"
         return Rejection(candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens")
     return evaluated
+
+
+def _best_batch(within: list[Prediction], q: Question) -> Prediction:
+    if q.workload.objective == "Latency":
+        return min(within, key=lambda p: (p.end_to_end, -p.slots))
+    return max(within, key=lambda p: (p.tokens_per_second, -p.slots))
 
 
 def calibration(q: Question) -> dict[tuple[str, str], float]:
@@ -64,7 +70,7 @@ def calibration(q: Question) -> dict[tuple[str, str], float]:
     """
     ratios: dict[tuple[str, str], list[float]] = {}
     for candidate in candidates(q):
-        if any(rule(candidate, q) for rule in RULES[:-1]):
+        if any(rule(candidate, q) for rule in CAPABILITY_RULES):
             continue
         for prediction in _predictions(candidate, q):
             if measured := q.ledger.get(profile_name(candidate, q, prediction.slots)):
@@ -130,8 +136,8 @@ def _score(e: Evaluated, q: Question) -> float:
 def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, str]:
     best = ranked[0]
     running = [e for e in ranked if e.identity in q.incumbents]
-    if running and running[0] is not best and _score(best, q) > _score(running[0], q) * (1 - q.move_saving):
-        saving = 1 - _score(best, q) / _score(running[0], q)
+    if running and running[0] is not best and not _score(best, q) < _score(running[0], q) * (1 - q.move_saving):
+        saving = 1 - _score(best, q) / (_score(running[0], q) or 1)
         message = f"{_name(best)} would save {saving:.0%}; a move must save {q.move_saving:.0%}"
         return running[0], Reason.INCUMBENT_KEPT, message
     reason = Reason.CHEAPEST_WITHIN_SLO if q.workload.objective == "Cost" else Reason.FASTEST_WITHIN_SLO

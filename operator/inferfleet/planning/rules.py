@@ -87,15 +87,16 @@ def pool_has_room(c: Candidate, q: Question) -> Rejection | None:
     )
 
 
-RULES: tuple[Rule, ...] = (
+CAPABILITY_RULES: tuple[Rule, ...] = (
     accelerator_known,
     engine_supported,
     quantization_allowed,
     quantization_supported,
     priced,
     memory_fits,
-    pool_has_room,
 )
+"""Whether it could serve on an empty pool."""
+RULES: tuple[Rule, ...] = (*CAPABILITY_RULES, pool_has_room)
 
 
 def slo_violation(p: Prediction, q: Question) -> tuple[str, str] | None:

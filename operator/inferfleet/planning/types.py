@@ -126,3 +126,5 @@ class Answer:
     reason: str
     message: str
     rejected: tuple[Rejection, ...]
+    possible: tuple[Evaluated, ...]
+    """All that may serve, best first."""

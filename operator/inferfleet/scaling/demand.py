@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inferfleet.scaling.signal import Window, increase, rate
+from inferfleet.scaling.signal import Window, increase
 
 SPAN = 10.0
 """Seconds over which arrivals are counted: five scrapes at the default interval."""
@@ -35,8 +35,8 @@ def measure(windows: Iterable[Window], now: float, boot: float, typical_output: 
     forecast continues the trend of two neighbouring spans for one boot time.
     """
     pods = tuple(windows)
-    recent = sum(rate(w, "arrivals", now - SPAN, now) for w in pods)
-    before = sum(rate(w, "arrivals", now - 2 * SPAN, now - SPAN) for w in pods)
+    recent = _rate(pods, "arrivals", now - SPAN, now)
+    before = _rate(pods, "arrivals", now - 2 * SPAN, now - SPAN)
     trend = max(0.0, recent - before) / SPAN if before else 0.0
     expected = min(recent + trend * boot, MAX_GROWTH * recent)
     finished = sum(increase(w, "finished") for w in pods)
@@ -45,8 +45,20 @@ def measure(windows: Iterable[Window], now: float, boot: float, typical_output: 
     backlog = waiting * output / max(boot, SPAN)
     return Demand(
         tokens_per_second=expected * output + backlog,
-        served=sum(rate(w, "generated", now - SPAN, now) for w in pods),
+        served=_rate(pods, "generated", now - SPAN, now),
         arrivals=recent,
         output_tokens=output,
         waiting=waiting,
     )
+
+
+def _rate(pods: tuple[Window, ...], field: str, start: float, end: float) -> float:
+    """Increase per second of all pods together, over the time that any of them was observed.
+
+    Not the sum of their rates: a pod that has just joined was observed for a shorter time, and what it took
+    over would count twice while the others' rates still remember the time before.
+    """
+    inside = [[s for s in window if start <= s.at <= end] for window in pods]
+    times = [s.at for samples in inside for s in samples]
+    seconds = max(times) - min(times) if times else 0.0
+    return sum(increase(tuple(samples), field) for samples in inside) / seconds if seconds else 0.0

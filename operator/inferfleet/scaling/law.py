@@ -63,7 +63,9 @@ def decide(x: ScaleInput) -> Decision:
             fresh=False,
         )
     if not x.ready_pods or x.capacity <= 0:
-        return _hold(x, Reason.NO_SIGNAL_YET, f"no ready pod yet; replicas stay at {x.replicas}", fresh=True)
+        return _hold(
+            x, Reason.NO_SIGNAL_YET, f"no pod was scraped twice yet; replicas stay at {x.replicas}", fresh=True
+        )
     wanted = ceil(x.demand.tokens_per_second / (x.capacity * x.utilization))
     history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, wanted))
     bound = max(x.minimum, min(x.maximum, x.room))

@@ -7,8 +7,8 @@ from inferfleet.planning.types import Measured
 from inferfleet.scaling.demand import SPAN
 from inferfleet.scaling.signal import Window, rate
 
-WEIGHT = 0.2
-"""Of one observation against what is known: five saturated spans move the value by two thirds."""
+WEIGHT = 0.04
+"""Of one round's observation against what is known. Rounds overlap: the five of one span move the value by a fifth."""
 BOUNDS = (0.5, 2.0)
 """An observation is believed within these factors of the benchmark: outside, something else is wrong."""
 

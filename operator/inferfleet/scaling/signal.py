@@ -1,6 +1,7 @@
 """What one pod's `/metrics` says, and rates over a window of such samples. Pure."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -52,6 +53,8 @@ def parse(text: str, at: float) -> PodSample:
     missing = sorted(name for name, field in _FIELDS.items() if field not in values)
     if missing:
         raise ValueError(f"metrics without {', '.join(missing)}")
+    if not all(map(isfinite, values.values())):
+        raise ValueError("metrics that are not finite numbers")
     return PodSample(at=at, **values)
 
 

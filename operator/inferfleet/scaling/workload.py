@@ -1,7 +1,7 @@
 """One scaling round of one workload: signals to a decision and a corrected capacity. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferfleet.planning.types import Measured
 from inferfleet.scaling.demand import Demand, measure
@@ -29,6 +29,8 @@ class Target:
     delay: float
     output_tokens: float
     """Median output tokens of the class."""
+    planned_demand: float = 0.0
+    """Output tokens per second to hold ready until traffic is observed."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,17 @@ class Round:
     decision: Decision
     demand: Demand
     measured: Measured | None
+    served: float | None
+    """Output tokens per second; None while no pod was scraped twice."""
 
 
 def scale(target: Target, signals: Signals, known: Measured | None, history: History) -> Round:
     """Measure, correct the ledger, decide."""
     windows = tuple(signals.windows.values())
     demand = measure(windows, signals.now, signals.boot, target.output_tokens)
+    if target.planned_demand and not any(w and w[-1].arrivals for w in windows):
+        demand = replace(demand, tokens_per_second=target.planned_demand)
+    known_rates = any(len(w) >= 2 for w in windows)
     own = [w for name, w in signals.windows.items() if name in signals.own]
     measured = capacity(known, own, signals.now)
     stale = tuple(
@@ -66,7 +73,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, history: His
         ScaleInput(
             now=signals.now,
             replicas=target.replicas,
-            ready_pods=len(windows),
+            ready_pods=len(windows) if known_rates or not windows else 0,
             stale_pods=stale,
             minimum=target.minimum,
             maximum=target.maximum,
@@ -79,4 +86,4 @@ def scale(target: Target, signals: Signals, known: Measured | None, history: His
             history=history,
         )
     )
-    return Round(decision, demand, measured)
+    return Round(decision, demand, measured, demand.served if known_rates else None)

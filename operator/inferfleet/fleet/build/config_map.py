@@ -24,7 +24,7 @@ def config_map(model: ModelView, valid: Valid, placement: Placement) -> Obj:
     return child(
         model,
         "ConfigMap",
-        f"{placement.name}-config",
+        names.config_name(placement.name),
         {names.LABEL_CLASS: valid.workload.class_},
         {"data": {contract.CONFIG_PATH.name: text + "\n"}},
     )
@@ -41,7 +41,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
     return contract.RuntimeConfig(
         served_model_name=f"{model.namespace}/{model.name}",
         workload_class=valid.workload.class_,
-        engine="llama-cpp",
+        engine=chosen.candidate.engine,  # type: ignore[arg-type]
         source=contract.Source(uri=origin.source.uri, sha256=origin.source.sha256),
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
