@@ -73,9 +73,11 @@ class Operator:
                 return
         raise AssertionError(f"not settled after {rounds} rounds; last writes: {self.cluster.writes[-5:]}")
 
-    def decide(self, replicas: int, reason: str = "Demand", *, fresh: bool = True, class_: str = "chat") -> None:
+    def decide(
+        self, replicas: int, reason: str = "Demand", *, fresh: bool = True, class_: str = "chat", message: str = ""
+    ) -> None:
         """What the scaling loop says."""
-        decision = Decision(replicas, replicas, reason, f"the test says {replicas}", fresh, ())
+        decision = Decision(replicas, replicas, reason, message or f"the test says {replicas}", fresh, ())
         self.scaled = replace(self.scaled, decisions={class_: decision}, served={class_: 0.0})
 
 

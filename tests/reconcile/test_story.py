@@ -139,6 +139,19 @@ async def test_a_restart_keeps_the_replicas_that_run(serving: FakeCluster) -> No
     assert serving.writes[before:] == []
 
 
+async def test_a_restart_is_no_news_until_there_is_a_signal_again(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(1, Reason.STEADY)
+    await operator.settle()
+    before = len(serving.writes)
+    restarted = Operator(serving)
+    restarted.decide(1, Reason.NO_SIGNAL_YET)
+    await restarted.once()
+    restarted.decide(1, Reason.STEADY, message="the same in other words")
+    await restarted.once()
+    assert serving.writes[before:] == []
+
+
 async def test_a_stale_signal_is_a_condition(serving: FakeCluster) -> None:
     operator = Operator(serving)
     operator.decide(1, Reason.SIGNAL_STALE, fresh=False)

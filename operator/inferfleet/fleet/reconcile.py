@@ -15,7 +15,7 @@ from inferfleet.fleet.build import build
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.status import compute_status, settled, to_json
+from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
 from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster
@@ -107,7 +107,7 @@ def view(seen: Observed) -> ModelView | None:
 
 async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, context: Context, now: datetime) -> bool:
     """Once, at the end, if different; when only live numbers moved, not more often than they are due."""
-    if status == seen.status:
+    if without_wording(status) == without_wording(seen.status):
         return False
     recently = (
         scaled.status_written and (now - scaled.status_written).total_seconds() < context.settings.status_interval

@@ -7,6 +7,7 @@ from inferfleet import names
 from inferfleet.api.model import Endpoint, ModelStatus, PlacementStatus, Rejected, ScalingStatus, Summary
 from inferfleet.fleet.conditions import conditions
 from inferfleet.fleet.types import Applied, Live, Observed, Placement, Plan, WorkloadPlan
+from inferfleet.names import Reason
 from inferfleet.planning.types import Rejection
 from inferfleet.scaling.law import Decision
 
@@ -111,11 +112,12 @@ def _rejected(class_: str, rejection: Rejection) -> Rejected:
 
 
 def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus) -> list[ScalingStatus]:
-    """A workload without a decision yet keeps the last one that was written."""
+    """A workload without a decision on a signal keeps the last one that was written: a restart is no news."""
     known = {s.class_: s for s in previous.scaling}
     found = []
     for workload in plan.workloads:
-        if decision := scaling.get(workload.class_):
+        decision = scaling.get(workload.class_)
+        if decision and (decision.reason != Reason.NO_SIGNAL_YET or workload.class_ not in known):
             found.append(ScalingStatus(class_=workload.class_, reason=decision.reason, message=decision.message[:1024]))
         elif workload.class_ in known:
             found.append(known[workload.class_])
@@ -125,6 +127,12 @@ def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus)
 def to_json(status: ModelStatus) -> dict[str, object]:
     """As it is applied; None is left out."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def without_wording(status: ModelStatus) -> ModelStatus:
+    """Without the sentences of scaling decisions: they are refreshed with the numbers, and are no change by themselves."""
+    scaling = [s.model_copy(update={"message": ""}) for s in status.scaling]
+    return status.model_copy(update={"scaling": scaling})
 
 
 def settled(status: ModelStatus) -> ModelStatus:
