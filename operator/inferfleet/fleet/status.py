@@ -130,7 +130,7 @@ def to_json(status: ModelStatus) -> dict[str, object]:
 
 
 def without_wording(status: ModelStatus) -> ModelStatus:
-    """Without the sentences of scaling decisions: they are refreshed with the numbers, and are no change by themselves."""
+    """Without the sentences of scaling decisions: refreshed with the numbers, they are no change by themselves."""
     scaling = [s.model_copy(update={"message": ""}) for s in status.scaling]
     return status.model_copy(update={"scaling": scaling})
 
@@ -138,8 +138,7 @@ def without_wording(status: ModelStatus) -> ModelStatus:
 def settled(status: ModelStatus) -> ModelStatus:
     """Without live numbers and wording: when only these differ, the write may wait."""
     quiet = status.summary.model_copy(update={"tokens_per_second": 0})
-    scaling = [s.model_copy(update={"message": ""}) for s in status.scaling]
     conditions = [c.model_copy(update={"message": ""}) for c in status.conditions]
     placements = [p.model_copy(update={"message": "", "tokens_per_second": 0}) for p in status.placements]
-    update = {"summary": quiet, "scaling": scaling, "conditions": conditions, "placements": placements}
-    return status.model_copy(update=update)
+    update = {"summary": quiet, "conditions": conditions, "placements": placements}
+    return without_wording(status).model_copy(update=update)
