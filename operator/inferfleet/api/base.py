@@ -1,6 +1,7 @@
 """The base of all API types, and what a resource declares for its CRD. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +13,11 @@ VERSION = "v1alpha1"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 """A DNS label: what Kubernetes accepts as a Service name and a label value."""
 Text = Annotated[str, Field(max_length=1024)]
+
+
+def timestamp(now: datetime) -> str:
+    """RFC 3339 in UTC, as Kubernetes writes times."""
+    return now.isoformat().replace("+00:00", "Z")
 
 
 class Api(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from inferfleet.api.base import Condition
+from inferfleet.api.base import Condition, timestamp
 from inferfleet.fleet.types import Applied, Observed, Plan, WorkloadPlan
 from inferfleet.names import Cond, Reason
 from inferfleet.scaling.law import Decision
@@ -37,9 +37,7 @@ def _stamped(type_: str, verdict: Verdict, seen: Observed, now: datetime) -> Con
         reason=reason,
         message=message[:8192],
         observed_generation=seen.generation,
-        last_transition_time=now.isoformat().replace("+00:00", "Z")
-        if moved or not previous
-        else previous.last_transition_time,
+        last_transition_time=timestamp(now) if moved or not previous else previous.last_transition_time,
     )
 
 

@@ -125,17 +125,17 @@ class Controller:
         )
 
     async def _reconcile(self, key: Key) -> float | None:
-        now, stores = self._now(), self._stores()
+        now = self._now()
         scaled = Scaled(self._scaler.decisions(key), self._scaler.served(key), self._memory.status_written.get(key))
         with self._metrics.reconcile_seconds.time():
-            result = await reconcile(key, stores, scaled, self._context, now)
+            result = await reconcile(key, self._stores(), scaled, self._context, now)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.queue.set(len(self._queue))
         if result is None:
             self._scaler.plan(key, None, {})
             self._memory.status_written.pop(key, None)
             return None
-        self._scaler.plan(key, result.plan, ledger(stores.profiles, now, self._settings.capacity_max_age))
+        self._scaler.plan(key, result.plan, result.ledger)
         self._memory.profiles |= profile_objects(result.plan)
         if result.status_written:
             self._memory.status_written[key] = now

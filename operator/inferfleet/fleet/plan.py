@@ -1,7 +1,6 @@
 """What shall be: placements and replicas of every workload, each with its reason. Pure."""
 
 from collections.abc import Mapping
-from math import ceil
 
 from inferfleet import names
 from inferfleet.fleet.types import (
@@ -17,6 +16,7 @@ from inferfleet.fleet.types import (
 )
 from inferfleet.planning.choose import choose
 from inferfleet.planning.types import Answer, Evaluated
+from inferfleet.scaling.law import replicas_for
 
 
 def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, replicas: Mapping[str, int]) -> Plan:
@@ -90,11 +90,8 @@ def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: in
         return decided
     if current is not None:
         return current.replicas
-    demand = valid.workload.demand
-    if demand is None:
-        return valid.workload.replicas.min
-    tokens = demand.requests_per_second * valid.spec.traffic.output_tokens.p50
-    return ceil(tokens / (chosen.tokens_per_second * float(valid.spec.scaling.target_utilization)))
+    utilization = float(valid.spec.scaling.target_utilization)
+    return replicas_for(valid.declared_demand, chosen.tokens_per_second, utilization)
 
 
 def _as_it_is(live: Live, state: State) -> Placement:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from inferfleet.api.base import GROUP, VERSION
+from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.quantities import format_cpu, parse_quantity
 from inferfleet.fleet.status import two_digits
 from inferfleet.fleet.types import Obj, Plan
@@ -55,6 +55,6 @@ def profile_status(obj: Obj, measured: Measured, stored: Mapping[str, Measured],
     status = {
         "tokensPerSecond": value,
         "source": measured.source,
-        "measuredAt": now.isoformat().replace("+00:00", "Z"),
+        "measuredAt": timestamp(now),
     }
     return {key: obj[key] for key in ("apiVersion", "kind", "metadata")} | {"status": status}

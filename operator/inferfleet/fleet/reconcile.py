@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from inferfleet import errors, names
-from inferfleet.api.base import GROUP, VERSION
+from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.model import ModelSpec, ModelStatus
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
@@ -20,6 +20,7 @@ from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan,
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster
 from inferfleet.names import Reason
+from inferfleet.planning.types import Measured
 from inferfleet.scaling.law import Decision
 from inferfleet.settings import Settings
 
@@ -53,6 +54,8 @@ class Result:
     """What came of a reconcile."""
 
     plan: Plan
+    ledger: Mapping[str, Measured]
+    """As the plan saw it."""
     writes: int
     status_written: bool
     recheck: float
@@ -80,7 +83,7 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
     wrote = await _write_status(seen, status, scaled, context, now)
     if failed:
         raise failed
-    return Result(plan, applied.writes, wrote, context.settings.resync_interval)
+    return Result(plan, seen.ledger, applied.writes, wrote, context.settings.resync_interval)
 
 
 def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list[Obj]]:
@@ -131,7 +134,7 @@ async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, con
 
 
 def _event(seen: Observed, event: Event, now: datetime) -> Obj:
-    stamp = now.isoformat().replace("+00:00", "Z")
+    stamp = timestamp(now)
     suffix = names.digest([event.reason, event.message, stamp], 12)
     return {
         "apiVersion": "v1",

@@ -26,8 +26,6 @@ def targets(plan: Plan) -> dict[str, Target]:
             continue
         target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
         assert target.evaluated
-        declared = workload.valid.workload.demand
-        output = float(spec.traffic.output_tokens.p50)
         found[workload.class_] = Target(
             class_=workload.class_,
             placement=target.name,
@@ -39,8 +37,8 @@ def targets(plan: Plan) -> dict[str, Target]:
             planned_capacity=target.evaluated.tokens_per_second,
             utilization=float(spec.scaling.target_utilization),
             delay=spec.scaling.scale_in_delay.total_seconds(),
-            output_tokens=output,
-            planned_demand=declared.requests_per_second * output if declared else 0.0,
+            output_tokens=float(spec.traffic.output_tokens.p50),
+            planned_demand=workload.valid.declared_demand,
         )
     return found
 
@@ -66,18 +64,17 @@ class Scaler:
 
     def plan(self, key: Key, plan: Plan | None, ledger: Mapping[str, Measured]) -> None:
         """What is to be scaled from now on; a Model that is gone is forgotten."""
-        self._targets[key] = targets(plan) if plan else {}
-        if plan is None:
-            del self._targets[key]
-        wanted = self._targets.get(key, {})
+        wanted = targets(plan) if plan else {}
+        if plan:
+            self._targets[key] = wanted
+        else:
+            self._targets.pop(key, None)
         for owner, class_ in list(self._workloads):
             if owner == key and class_ not in wanted:
                 del self._workloads[(owner, class_)]
         for target in wanted.values():
             if target.profile not in self._capacity and target.profile in ledger:
                 self._capacity[target.profile] = ledger[target.profile]
-        used = {target.profile for classes in self._targets.values() for target in classes.values()}
-        self._capacity = {profile: known for profile, known in self._capacity.items() if profile in used}
 
     def decisions(self, key: Key) -> dict[str, Decision]:
         """The last decisions of a Model by class."""
@@ -121,6 +118,7 @@ class Scaler:
         self._reported.clear()
         pods = list(pods)
         self._remember_boots(pods)
+        self._forget_unused()
         for pod in pods:
             by_workload.setdefault(_workload(pod), []).append(pod)
         changed = set()
@@ -154,6 +152,11 @@ class Scaler:
         present = {p["metadata"]["uid"] for p in pods}
         known = {uid: took for uid, took in self._boots.items() if uid in present}
         self._boots = known | {uid: took for uid, took in booted.items() if took is not None}
+
+    def _forget_unused(self) -> None:
+        """Once a round, and not once a plan: it looks at the whole fleet."""
+        used = {target.profile for classes in self._targets.values() for target in classes.values()}
+        self._capacity = {profile: known for profile, known in self._capacity.items() if profile in used}
 
     def _boot(self, pods: list[Obj]) -> float:
         times = [self._boots[uid] for p in pods if (uid := p["metadata"]["uid"]) in self._boots]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from inferfleet.api.hardware_pool import HardwarePoolSpec
-from inferfleet.api.model import ModelSpec, ModelStatus, Variant, Workload
+from inferfleet.api.model import ModelSpec, ModelStatus, Source, Variant, Workload
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.planning.types import Evaluated, Measured, Question, Rejection
 
@@ -97,6 +97,12 @@ class Valid:
     spec: WorkloadClassSpec
     question: Question
 
+    @property
+    def declared_demand(self) -> float:
+        """Output tokens per second to plan for until traffic is observed; 0 where none is declared."""
+        demand = self.workload.demand
+        return demand.requests_per_second * float(self.spec.traffic.output_tokens.p50) if demand else 0.0
+
 
 @dataclass(frozen=True)
 class Blocked:
@@ -157,3 +163,9 @@ class ModelView:
     name: str
     uid: str
     variants: Mapping[str, Variant]
+
+    def source(self, variant: Variant) -> Source:
+        """Of the file that is fetched: its own, or that of the variant it is quantized from."""
+        found = (self.variants[variant.quantize_from] if variant.quantize_from else variant).source
+        assert found  # a rule of the CRD
+        return found

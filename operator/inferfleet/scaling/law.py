@@ -52,6 +52,11 @@ class Decision:
     history: History
 
 
+def replicas_for(tokens_per_second: float, capacity: float, utilization: float) -> int:
+    """Replicas of `capacity` tokens per second each that serve the demand at the planned utilization."""
+    return ceil(tokens_per_second / (capacity * utilization))
+
+
 def decide(x: ScaleInput) -> Decision:
     """Out at once, in after a delay, and nowhere on a signal that cannot be trusted."""
     if x.stale_pods:
@@ -66,7 +71,7 @@ def decide(x: ScaleInput) -> Decision:
         return _hold(
             x, Reason.NO_SIGNAL_YET, f"no pod was scraped twice yet; replicas stay at {x.replicas}", fresh=True
         )
-    wanted = ceil(x.demand.tokens_per_second / (x.capacity * x.utilization))
+    wanted = replicas_for(x.demand.tokens_per_second, x.capacity, x.utilization)
     history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, wanted))
     bound = max(x.minimum, min(x.maximum, x.room))
     replicas, reason = _bounded(x, wanted, bound, history)

@@ -73,7 +73,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, history: His
         ScaleInput(
             now=signals.now,
             replicas=target.replicas,
-            ready_pods=len(windows) if known_rates or not windows else 0,
+            ready_pods=len(windows) if known_rates else 0,
             stale_pods=stale,
             minimum=target.minimum,
             maximum=target.maximum,

@@ -35,14 +35,13 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
     assert placement.evaluated
     chosen, traffic = placement.evaluated, valid.spec.traffic
     variant = model.variants[chosen.candidate.variant.name]
-    origin = model.variants[variant.quantize_from] if variant.quantize_from else variant
-    assert origin.source
+    source = model.source(variant)
     slots = chosen.prediction.slots
     return contract.RuntimeConfig(
         served_model_name=f"{model.namespace}/{model.name}",
         workload_class=valid.workload.class_,
         engine=chosen.candidate.engine,  # type: ignore[arg-type]
-        source=contract.Source(uri=origin.source.uri, sha256=origin.source.sha256),
+        source=contract.Source(uri=source.uri, sha256=source.sha256),
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
         context_tokens=traffic.context_tokens,

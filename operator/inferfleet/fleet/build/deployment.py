@@ -51,9 +51,8 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
     assert placement.evaluated
     pool = placement.evaluated.candidate.pool
     variant = model.variants[placement.evaluated.candidate.variant.name]
-    origin = model.variants[variant.quantize_from] if variant.quantize_from else variant
-    assert origin.source
-    image = origin.source.uri.removeprefix("oci://").split("#")[0] if origin.source.uri.startswith("oci://") else None
+    uri = model.source(variant).uri
+    image = uri.removeprefix("oci://").split("#")[0] if uri.startswith("oci://") else None
     commands = ["fetch", *(["quantize"] if variant.quantize_from else [])]
     drain = int(valid.spec.scaling.drain.total_seconds())
     pod: dict[str, Any] = {
