@@ -84,6 +84,11 @@ class Pod:
         """The log's messages; every line must be JSON."""
         return [json.loads(line)["msg"] for line in self.log.read_text().splitlines()]
 
+    def outcomes(self):
+        """How each request that has ended did, in the log's order."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines())
+        return [line["outcome"] for line in lines if "outcome" in line]
+
     def ready(self):
         self.until(lambda: self.get("/health/ready")[0] == 200, "readiness")
         return self
