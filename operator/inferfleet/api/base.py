@@ -10,8 +10,6 @@ from pydantic.alias_generators import to_camel
 GROUP = "inferfleet.io"
 VERSION = "v1alpha1"
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
-"""A DNS label: what Kubernetes accepts as a Service name and a label value."""
 Text = Annotated[str, Field(max_length=1024)]
 
 
@@ -35,12 +33,15 @@ class StatusType(Api):
 class Condition(StatusType):
     """`metav1.Condition`."""
 
-    type: Annotated[str, Field(max_length=64)]
-    status: Literal["True", "False", "Unknown"]
-    reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=8192)] = ""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    last_transition_time: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+    type: Annotated[str, Field(max_length=64, description="What it is about, such as Ready.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, as a stable code for programs.")]
+    message: Annotated[str, Field(max_length=8192, description="Why, for people; the wording may change.")] = ""
+    observed_generation: Annotated[int, Field(ge=0, description="metadata.generation that it is about.")] = 0
+    last_transition_time: Annotated[
+        str,
+        Field(max_length=40, json_schema_extra={"format": "date-time"}, description="When its status last changed."),
+    ]
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,73 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import Api, Column, Resource, StatusType
+from inferfleet.api.base import Api, Column, Resource, StatusType, cel
+from inferfleet.api.strings import Date, DottedName, Name, QuantizationName, Sha256
+
+_KEY = ("architecture", "quantization", "engine", "accelerator", "accelerators", "slots", "inputTokens", "outputTokens")
+
+
+class DeclaredCapacity(Api):
+    """A measurement of an administrator's own, believed until the operator has measured itself."""
+
+    tokens_per_second: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Output tokens per second of one replica with all slots busy.")
+    ]
+    as_of: Annotated[
+        Date,
+        Field(description="When it was measured, for example 2026-07-20; it is believed for as long as any other."),
+    ]
+    source: Annotated[str, Field(min_length=1, max_length=256, description="How and where it was measured.")]
 
 
 class CapacityProfileSpec(Api):
     """What was measured. Two Models with the same content share a profile."""
 
-    architecture: Annotated[str, Field(max_length=63, description="Catalog preset, or a digest of the numbers.")]
-    quantization: Annotated[str, Field(max_length=32, description="Format of the weights.")]
-    engine: Annotated[str, Field(max_length=63, description="Engine.")]
-    accelerator: Annotated[str, Field(max_length=63, description="Hardware preset.")]
-    accelerators: Annotated[str, Field(max_length=24, description="Accelerators of one replica; for CPUs, cores.")]
-    slots: Annotated[int, Field(ge=1, description="Requests that decode at once.")]
-    input_tokens: Annotated[int, Field(ge=1, description="Median prompt length that was measured.")]
-    output_tokens: Annotated[int, Field(ge=1, description="Median completion length that was measured.")]
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                " && ".join(f"self.{name} == oldSelf.{name}" for name in _KEY),
+                f"what was measured cannot change ({', '.join(_KEY)}): create another CapacityProfile",
+            ),
+        )
+    )
+    architecture: Annotated[
+        DottedName, Field(description="Catalog preset such as llama-3.1-8b, or custom- and a digest of the numbers.")
+    ]
+    quantization: Annotated[QuantizationName, Field(description="Format of the weights, such as INT4-AWQ.")]
+    engine: Annotated[Name, Field(description="Engine, such as llama-cpp.")]
+    accelerator: Annotated[
+        DottedName, Field(description="Hardware preset, such as nvidia-l40s, or a pool's custom-<name>.")
+    ]
+    accelerators: Annotated[
+        str,
+        Field(min_length=1, max_length=24, description="Accelerators of one replica; for CPUs, cores such as 500m."),
+    ]
+    slots: Annotated[int, Field(ge=1, le=65_536, description="Requests that decode at once.")]
+    input_tokens: Annotated[int, Field(ge=1, le=2_000_000, description="Median prompt length that was measured.")]
+    output_tokens: Annotated[int, Field(ge=1, le=2_000_000, description="Median completion length that was measured.")]
+    weights_digest: Annotated[Sha256 | None, Field(description="SHA-256 of the weights; for information.")] = None
+    engine_version: Annotated[
+        str | None, Field(max_length=63, description="Version of the engine; for information.")
+    ] = None
+    declared: Annotated[DeclaredCapacity | None, Field(description="What an administrator measured elsewhere.")] = None
 
 
 class CapacityProfileStatus(StatusType):
-    """The measurement."""
+    """The operator's measurement."""
 
     tokens_per_second: Annotated[int, Field(description="Output tokens per second of one replica, two digits.")] = 0
     source: Annotated[str, Field(max_length=32, description="Benchmarked (at start) or Observed (under load).")] = ""
-    measured_at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] = ""
+    measured_at: Annotated[
+        str,
+        Field(
+            max_length=40,
+            json_schema_extra={"format": "date-time"},
+            description="When; after 30 days it is not believed any more.",
+        ),
+    ] = ""
 
 
 CAPACITY_PROFILE = Resource(
@@ -42,6 +85,8 @@ CAPACITY_PROFILE = Resource(
         Column("Slots", ".spec.slots", "integer"),
         Column("Tok/s", ".status.tokensPerSecond", "integer"),
         Column("Source", ".status.source"),
+        Column("Declared", ".spec.declared.tokensPerSecond", "integer", 1),
+        Column("Engine", ".spec.engine", "string", 1),
         Column("Measured", ".status.measuredAt", "date"),
     ),
 )

@@ -8,15 +8,18 @@ schema: they apply when the operator reads, so that nothing changes a user's obj
 from typing import Any
 
 from inferfleet.api.base import GROUP, VERSION, Resource
+from inferfleet.api.bounds import described
 from inferfleet.api.capacity_profile import CAPACITY_PROFILE
 from inferfleet.api.hardware_pool import HARDWARE_POOL
 from inferfleet.api.model import MODEL
+from inferfleet.api.strings import MESSAGE
 from inferfleet.api.workload_class import WORKLOAD_CLASS
 
 RESOURCES = (MODEL, WORKLOAD_CLASS, HARDWARE_POOL, CAPACITY_PROFILE)
 
 Schema = dict[str, Any]
 _DROPPED = {"title", "default", "examples", "additionalProperties", "const", "$defs", "exclusiveMinimum"}
+_PATTERN = {"pattern", "patternProperties", "propertyNames", MESSAGE}
 
 
 def crd(resource: Resource) -> Schema:
@@ -24,7 +27,11 @@ def crd(resource: Resource) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{GROUP}"},
+        "metadata": {
+            "name": f"{resource.plural}.{GROUP}",
+            # deleting a definition deletes every object of it: uninstalling a chart must not
+            "annotations": {"helm.sh/resource-policy": "keep"},
+        },
         "spec": {
             "group": GROUP,
             "scope": "Namespaced" if resource.namespaced else "Cluster",
@@ -67,6 +74,9 @@ def _root(resource: Resource) -> Schema:
     }
     if resource.status:
         properties["status"] = structural(resource.status.model_json_schema(mode="validation"))
+        if "observedGeneration" in properties["status"]["properties"]:
+            # tools that wait for conditions (kstatus, and Flux by it) take an object without a status for ready
+            properties["status"]["default"] = {"observedGeneration": -1}
     return {
         "type": "object",
         "description": resource.description,
@@ -89,16 +99,54 @@ def _convert(node: Schema, defs: Schema) -> Schema:
         (inner,) = [option for option in node["anyOf"] if option != {"type": "null"}]
         outer = {key: value for key, value in node.items() if key != "anyOf"}
         return _convert({**inner, **outer}, defs)
-    out = {key: value for key, value in node.items() if key not in _DROPPED}
+    out = {key: value for key, value in node.items() if key not in _DROPPED | _PATTERN} | _below(node, defs)
+    if rules := [*node.get("x-kubernetes-validations", ()), *_own_rules(node)]:
+        out["x-kubernetes-validations"] = rules
+    if text := described(node):
+        out["description"] = text
+    if out.get("x-kubernetes-int-or-string"):
+        del out["anyOf"]  # says the same, and makes the API server repeat its message
+    if "const" in node:
+        out["enum"] = [node["const"]]
+    if "enum" in out:
+        out["type"] = "string"
+    return out
+
+
+def _below(node: Schema, defs: Schema) -> Schema:
+    """The schemas of what is inside."""
+    out: Schema = {}
     if "properties" in node:
         out["properties"] = {name: _convert(child, defs) for name, child in node["properties"].items()}
     if "items" in node:
         out["items"] = _convert(node["items"], defs)
-    if isinstance(node.get("additionalProperties"), dict):
-        out["additionalProperties"] = _convert(node["additionalProperties"], defs)
-    if "enum" in node:
-        out["type"] = "string"
+    values = node.get("additionalProperties")
+    if "patternProperties" in node:  # how pydantic writes a map whose keys have a form
+        (values,) = node["patternProperties"].values()
+    if isinstance(values, dict):
+        out["additionalProperties"] = _convert(values, defs)
     return out
+
+
+def _own_rules(node: Schema) -> list[Schema]:
+    """Patterns as CEL rules: the API server's own message for patterns shows people a regular expression."""
+    if "propertyNames" in node:
+        return [_keys(node["propertyNames"], next(iter(node.get("patternProperties", ())), None))]
+    if "pattern" not in node:
+        return []
+    matches = f"self.matches(r'{node['pattern']}')"
+    if node.get("x-kubernetes-int-or-string"):
+        matches = f"type(self) == int ? self >= 0 : type(self) == string && {matches}"
+    return [{"rule": matches, "message": node[MESSAGE]}]
+
+
+def _keys(names: Schema, pattern: str | None) -> Schema:
+    """What keys of a map must be like, which a structural schema cannot say."""
+    length = f"size(k) <= {names['maxLength']}"
+    if pattern is None:
+        return {"rule": f"self.all(k, {length})", "message": f"keys must have at most {names['maxLength']} characters"}
+    wanted = names[MESSAGE].removeprefix("must be ")
+    return {"rule": f"self.all(k, {length} && k.matches(r'{pattern}'))", "message": f"each key must be {wanted}"}
 
 
 def _is_optional(node: Schema) -> bool:

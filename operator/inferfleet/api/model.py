@@ -4,141 +4,163 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import (
-    LABEL_VALUE,
-    SERVICE_NAME,
-    Api,
-    Column,
-    Condition,
-    Name,
-    Resource,
-    StatusType,
-    Text,
-    cel,
-    list_map,
-)
-from inferfleet.api.workload_class import Quantization
-
-
-class Architecture(Api):
-    """The numbers of the model's config.json, or the name of a catalog entry that has them."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "has(self.preset) != has(self.layers)",
-                "give either preset, or the numbers (layers, hidden, feedForward, heads, kvHeads, headDim, vocabulary)",
-            ),
-            (
-                "!has(self.preset) || !(has(self.hidden) || has(self.feedForward) || has(self.heads) || "
-                "has(self.kvHeads) || has(self.headDim) || has(self.vocabulary) || has(self.tiedEmbeddings))",
-                "with preset, no other number is obeyed: leave them out",
-            ),
-            (
-                "!has(self.layers) || (has(self.hidden) && has(self.feedForward) && has(self.heads) && "
-                "has(self.kvHeads) && has(self.headDim) && has(self.vocabulary))",
-                "with layers, also hidden, feedForward, heads, kvHeads, headDim and vocabulary are needed",
-            ),
-        )
-    )
-    preset: Annotated[
-        str | None,
-        Field(
-            max_length=63,
-            pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
-            description="A catalog entry: llama-3.2-1b.",
-        ),
-    ] = None
-    layers: Annotated[int | None, Field(ge=1, le=1000, description="Transformer layers.")] = None
-    hidden: Annotated[int | None, Field(ge=1, le=1_000_000, description="Hidden size.")] = None
-    feed_forward: Annotated[
-        int | None, Field(ge=1, le=4_000_000, description="Feed-forward size (gated: three matrices).")
-    ] = None
-    heads: Annotated[int | None, Field(ge=1, le=4096, description="Attention heads.")] = None
-    kv_heads: Annotated[int | None, Field(ge=1, le=4096, description="Key/value heads.")] = None
-    head_dim: Annotated[int | None, Field(ge=1, le=4096, description="Size of one head.")] = None
-    vocabulary: Annotated[int | None, Field(ge=1, le=4_000_000, description="Vocabulary size.")] = None
-    tied_embeddings: Annotated[bool, Field(description="Whether the output matrix is the embedding matrix.")] = False
-
-
-class Source(Api):
-    """Where one GGUF file is."""
-
-    uri: Annotated[
-        str,
-        Field(
-            pattern=r"^(file|https|oci)://[^\s]+$",
-            max_length=1024,
-            description="oci://registry/image:tag[#path], https://host/file.gguf, or file:///path inside the pod.",
-        ),
-    ]
-    sha256: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[0-9a-f]{64}$",
-            max_length=64,
-            description="Hex digest, verified before anything is loaded.",
-        ),
-    ] = None
-
-
-class Variant(Api):
-    """One quantized artifact that may be served."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            ("has(self.source) != has(self.quantizeFrom)", "give exactly one of source and quantizeFrom"),
-            (
-                "!has(self.quantizeFrom) || self.quantization == 'Q8_0' || self.quantization == 'Q4_0'",
-                "quantizeFrom can make Q8_0 and Q4_0",
-            ),
-        )
-    )
-    name: Annotated[Name, Field(description="Unique within the Model.")]
-    quantization: Annotated[Quantization, Field(description="Format of the weights that are served.")]
-    source: Annotated[Source | None, Field(description="Where the file is.")] = None
-    quantize_from: Annotated[
-        Name | None,
-        Field(description="A variant in F16 or BF16 whose file the pod quantizes to Q8_0 or Q4_0 when it starts."),
-    ] = None
+from inferfleet.api.architecture import Architecture
+from inferfleet.api.artifacts import Adapter, Speculator, Variant
+from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, Api, Column, Resource, cel, list_map
+from inferfleet.api.common import Labels, TrafficOverride
+from inferfleet.api.model_status import ModelStatus
+from inferfleet.api.strings import LabelKey, Name, ObjectName
 
 
 class Demand(Api):
     """What to plan for until traffic is observed."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "has(self.requestsPerSecond) != has(self.requestsPerHour)",
+                "give exactly one of requestsPerSecond and requestsPerHour",
+            ),
+        )
+    )
     requests_per_second: Annotated[
-        int, Field(ge=0, le=1_000_000, description="Requests per second at the class's lengths.")
-    ]
+        int | None, Field(ge=0, le=1_000_000, description="Requests per second at the class's lengths.")
+    ] = None
+    requests_per_hour: Annotated[
+        int | None, Field(ge=0, le=1_000_000_000, description="The same for workloads with less than one a second.")
+    ] = None
+    guaranteed: Annotated[
+        bool,
+        Field(description="Whether replicas for this demand always run, whatever is observed. Default false."),
+    ] = False
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second; 0 where none are given."""
+        return float(self.requests_per_second or 0) + (self.requests_per_hour or 0) / 3600
 
 
 class Replicas(Api):
     """Bounds of the autoscaler."""
 
-    model_config = ConfigDict(json_schema_extra=cel(("self.max >= self.min", "max must not be below min")))
-    min: Annotated[int, Field(ge=1, le=1000, description="Replicas that always run.")] = 1
-    max: Annotated[int, Field(ge=1, le=1000, description="Replicas at most.")] = 1
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "!has(self.max) || self.max >= (has(self.min) ? self.min : 1)",
+                "max must not be below min, which is 1 when absent",
+            ),
+            (
+                "has(self.max) || !has(self.min) || self.min <= 1",
+                "with min above 1, max (which is 1 when absent) is needed too",
+            ),
+        )
+    )
+    min: Annotated[
+        int,
+        Field(ge=0, le=1000, description="Replicas that always run. 0 to 1000, default 1; 0 with scaleToZeroAfter."),
+    ] = 1
+    max: Annotated[int, Field(ge=1, le=1000, description="Replicas at most. 1 to 1000, default 1.")] = 1
+    mode: Annotated[
+        Literal["Automatic", "External"],
+        Field(
+            description="Automatic (default): the operator scales on token throughput. External: an HPA or KEDA writes "
+            "the Deployment's replicas; needs a pinned placement."
+        ),
+    ] = "Automatic"
+
+    @property
+    def least(self) -> int:
+        """Replicas that run at least: one, for as long as nothing could wake a workload without any."""
+        return max(1, self.min)
 
 
 class PoolSelector(Api):
     """Labels of HardwarePools."""
 
     match_labels: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]],
-        Field(max_length=16, description="Labels that all must match."),
+        Labels,
+        Field(
+            json_schema_extra=cel(("size(self) > 0", "an empty selector selects every pool: leave pools out for that")),
+            description="Labels that all must match.",
+        ),
     ]
+
+
+class PlacementPolicy(Api):
+    """How much the operator decides."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "(has(self.mode) && self.mode == 'Pinned') == (has(self.pool) && has(self.variant))",
+                "Pinned needs pool and variant, and only Pinned has them",
+            ),
+            (
+                "has(self.mode) && self.mode == 'Pinned' || !(has(self.pool) || has(self.variant) || has(self.engine) "
+                "|| has(self.tensorParallel))",
+                "pool, variant, engine and tensorParallel are of mode Pinned",
+            ),
+        )
+    )
+    mode: Annotated[
+        Literal["Auto", "Recommend", "Pinned"],
+        Field(
+            description="Auto (default) decides and acts; Recommend decides and shows it in status, and leaves "
+            "what runs as "
+            "it is; Pinned takes what is named here if it can serve at all."
+        ),
+    ] = "Auto"
+    pool: Annotated[Name | None, Field(description="Pinned: the HardwarePool.")] = None
+    variant: Annotated[Name | None, Field(description="Pinned: the variant.")] = None
+    engine: Annotated[Name | None, Field(description="Pinned: the engine; absent: the best of the pool's.")] = None
+    tensor_parallel: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="Pinned: accelerators that one replica spans; absent: the planner's."),
+    ] = None
 
 
 class Workload(Api):
     """One class of traffic that the Model serves."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "!has(self.replicas) || !has(self.replicas.mode) || self.replicas.mode != 'External' || "
+                "has(self.placement) && has(self.placement.mode) && self.placement.mode == 'Pinned'",
+                "replicas.mode External needs placement.mode Pinned: an autoscaler names one Deployment",
+            ),
+        )
+    )
     class_: Annotated[Name, Field(alias="class", description="Name of a WorkloadClass.")]
+    default: Annotated[
+        bool,
+        Field(description="Whether requests that name no class go here. Default false; without any, the first."),
+    ] = False
     demand: Annotated[Demand | None, Field(description="What to plan for until traffic is observed.")] = None
+    traffic: Annotated[TrafficOverride | None, Field(description="What is different from the class's traffic.")] = None
     replicas: Annotated[Replicas, Field(description="Bounds of the autoscaler.")] = Replicas()
     pools: Annotated[PoolSelector | None, Field(description="Narrows the pools; absent: all.")] = None
+    placement: Annotated[PlacementPolicy, Field(description="How much the operator decides.")] = PlacementPolicy()
+
+
+class PodMetadata(Api):
+    """Metadata of the pods, for cost allocation, meshes and the like."""
+
+    labels: Annotated[Labels, Field(description="Labels, none of inferfleet.io or kubernetes.io. At most 16.")] = {}
+    annotations: Annotated[
+        dict[LabelKey, Annotated[str, Field(max_length=1024)]],
+        Field(max_length=16, description="Annotations, none of inferfleet.io or kubernetes.io. At most 16."),
+    ] = {}
+
+
+_RESERVED = " && ".join(
+    f"(!has(self.{field}) || self.{field}.all(k, !k.matches(r'^([-a-z0-9.]+[.])?(inferfleet|kubernetes|k8s)[.]io/')))"
+    for field in ("labels", "annotations")
+)
 
 
 class ModelSpec(Api):
-    """A model to be served."""
+    """Where the weights are, what may be served of them, and for which workloads."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -147,92 +169,66 @@ class ModelSpec(Api):
                 "has(w.source) && (w.quantization == 'F16' || w.quantization == 'BF16')))",
                 "quantizeFrom must name a variant of this Model that has a source and is F16 or BF16",
             ),
+            (
+                "self.workloads.all(w, !has(w.placement) || !has(w.placement.variant) || "
+                "self.variants.exists(v, v.name == w.placement.variant))",
+                "placement.variant must name a variant of this Model",
+            ),
+            (
+                "self.workloads.filter(w, has(w.default) && w.default).size() <= 1",
+                "at most one workload can be the default",
+            ),
         )
     )
     architecture: Annotated[Architecture, Field(description="The model's numbers.")]
     variants: Annotated[
         list[Variant],
-        Field(min_length=1, max_length=16, json_schema_extra=list_map("name"), description="What may be served."),
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=list_map("name"),
+            description="What may be served: each is one quantized artifact of the same model.",
+        ),
     ]
+    speculators: Annotated[
+        list[Speculator], Field(max_length=8, description="What speculative decoding may use, best first.")
+    ] = []
+    adapters: Annotated[
+        list[Adapter],
+        Field(max_length=64, json_schema_extra=list_map("name"), description="LoRA adapters served beside the model."),
+    ] = []
+    service_account_name: Annotated[
+        ObjectName | None,
+        Field(
+            description="ServiceAccount of the pods: downloads happen with its identity. Absent: the namespace's "
+            "default."
+        ),
+    ] = None
+    pod_metadata: Annotated[
+        PodMetadata,
+        Field(
+            json_schema_extra=cel(
+                (_RESERVED, "labels and annotations of inferfleet.io, kubernetes.io and k8s.io are reserved")
+            ),
+            description="Labels and annotations that the pods get.",
+        ),
+    ] = PodMetadata()
     workloads: Annotated[
         list[Workload],
-        Field(min_length=1, max_length=16, json_schema_extra=list_map("class"), description="What is served."),
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra=list_map("class"),
+            description="The classes of traffic that it is served for.",
+        ),
     ]
-
-
-class Summary(StatusType):
-    """For `kubectl get`."""
-
-    workloads: int = 0
-    ready: int = 0
-    wanted: int = 0
-    replicas: Annotated[str, Field(max_length=16, description="ready/wanted")] = "0/0"
-    tokens_per_second: Annotated[int, Field(description="Output tokens per second, rounded to two digits.")] = 0
-    cost_per1_m_tokens: Annotated[str | None, Field(alias="costPer1MTokens", max_length=24)] = None
-    pools: Annotated[str, Field(max_length=1024)] = ""
-
-
-class Endpoint(StatusType):
-    """Where a workload is answered."""
-
-    class_: Annotated[str, Field(alias="class", max_length=63)]
-    url: Annotated[str, Field(max_length=512)]
-
-
-class PlacementStatus(StatusType):
-    """One running choice."""
-
-    class_: Annotated[str, Field(alias="class", max_length=63)]
-    name: Annotated[str, Field(max_length=63, description="Name of its Deployment.")]
-    state: Annotated[
-        Literal["Serving", "Starting", "Retiring", "Frozen"],
-        Field(description="Retiring: it goes once its successor is ready."),
-    ]
-    pool: Annotated[str, Field(max_length=63)]
-    variant: Annotated[str, Field(max_length=63)]
-    engine: Annotated[str, Field(max_length=63)]
-    slots: Annotated[int, Field(description="Requests that decode at once in a replica.")] = 0
-    replicas: int = 0
-    ready: int = 0
-    tokens_per_second: Annotated[int, Field(description="Capacity of one replica, output tokens per second.")] = 0
-    cost_per1_m_tokens: Annotated[str | None, Field(alias="costPer1MTokens", max_length=24)] = None
-    capacity_source: Annotated[str, Field(max_length=32, description="Estimated, Benchmarked or Observed.")] = (
-        "Estimated"
-    )
-    reason: Annotated[str, Field(max_length=64)] = ""
-    message: Text = ""
-
-
-class Rejected(StatusType):
-    """A candidate that was not chosen, and why."""
-
-    class_: Annotated[str, Field(alias="class", max_length=63)]
-    pool: Annotated[str, Field(max_length=63)]
-    variant: Annotated[str, Field(max_length=63)]
-    engine: Annotated[str, Field(max_length=63)] = ""
-    reason: Annotated[str, Field(max_length=64)]
-    binding_constraint: Annotated[str | None, Field(max_length=32)] = None
-    message: Text = ""
-
-
-class ScalingStatus(StatusType):
-    """The last decision about replicas of a workload."""
-
-    class_: Annotated[str, Field(alias="class", max_length=63)]
-    reason: Annotated[str, Field(max_length=64)]
-    message: Text = ""
-
-
-class ModelStatus(StatusType):
-    """What the operator decided and sees."""
-
-    observed_generation: int = 0
-    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] = []
-    summary: Summary = Summary()
-    endpoints: Annotated[list[Endpoint], Field(max_length=16)] = []
-    placements: Annotated[list[PlacementStatus], Field(max_length=64)] = []
-    rejected: Annotated[list[Rejected], Field(max_length=128)] = []
-    scaling: Annotated[list[ScalingStatus], Field(max_length=16)] = []
+    engine_update: Annotated[
+        Literal["Rolling", "Manual"],
+        Field(
+            description="Rolling (default): a new release of the operator may roll out a new runtime image. Manual: a "
+            "placement keeps the image it has for as long as it lives."
+        ),
+    ] = "Rolling"
 
 
 MODEL = Resource(

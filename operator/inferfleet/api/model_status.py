@@ -1,0 +1,111 @@
+"""What the operator writes into a Model's status. Pure."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from inferfleet.api.base import Condition, StatusType, Text, list_map
+
+
+class Summary(StatusType):
+    """For `kubectl get`."""
+
+    workloads: Annotated[int, Field(description="Workloads of the Model.")] = 0
+    ready: Annotated[int, Field(description="Replicas that are ready, over all placements.")] = 0
+    wanted: Annotated[int, Field(description="Replicas that shall be, without those of retiring placements.")] = 0
+    replicas: Annotated[str, Field(max_length=16, description="ready/wanted")] = "0/0"
+    tokens_per_second: Annotated[int, Field(description="Output tokens per second, rounded to two digits.")] = 0
+    cost_per1_m_tokens: Annotated[
+        str | None,
+        Field(
+            alias="costPer1MTokens",
+            max_length=24,
+            description="USD per million output tokens: the dearest placement's.",
+        ),
+    ] = None
+    pools: Annotated[str, Field(max_length=1024, description="Pools that its placements are on.")] = ""
+
+
+class Endpoint(StatusType):
+    """Where a workload is answered."""
+
+    class_: Annotated[str, Field(alias="class", max_length=63, description="The workload, by its class.")]
+    url: Annotated[str, Field(max_length=512, description="OpenAI base URL inside the cluster.")]
+
+
+class PlacementStatus(StatusType):
+    """One running choice."""
+
+    classes: Annotated[
+        list[Annotated[str, Field(max_length=63)]], Field(max_length=16, description="The workloads that it serves.")
+    ] = []
+    name: Annotated[str, Field(max_length=63, description="Name of its Deployment.")]
+    state: Annotated[
+        Literal["Serving", "Starting", "Retiring", "Frozen", "Recommended"],
+        Field(description="Retiring: it goes once its successor is ready. Recommended: it is not there, only advised."),
+    ]
+    pool: Annotated[str, Field(max_length=63, description="HardwarePool that it is on.")]
+    variant: Annotated[str, Field(max_length=63, description="Variant of the Model that it serves.")]
+    engine: Annotated[str, Field(max_length=63, description="Engine that runs it.")]
+    tensor_parallel: Annotated[int, Field(description="Accelerators that one replica spans.")] = 1
+    slots: Annotated[int, Field(description="Requests that decode at once in a replica.")] = 0
+    replicas: Annotated[int, Field(description="Replicas that shall be.")] = 0
+    ready: Annotated[int, Field(description="Replicas that are ready.")] = 0
+    tokens_per_second: Annotated[int, Field(description="Capacity of one replica, output tokens per second.")] = 0
+    cost_per1_m_tokens: Annotated[
+        str | None,
+        Field(
+            alias="costPer1MTokens", max_length=24, description="USD per million output tokens at planned utilization."
+        ),
+    ] = None
+    capacity_source: Annotated[
+        str, Field(max_length=32, description="Estimated, Declared, Benchmarked or Observed.")
+    ] = "Estimated"
+    reason: Annotated[str, Field(max_length=64, description="Why it was chosen, as a stable code.")] = ""
+    message: Annotated[Text, Field(description="Why, in words with numbers.")] = ""
+
+
+class Rejected(StatusType):
+    """A candidate that was not chosen, and why."""
+
+    class_: Annotated[str, Field(alias="class", max_length=63, description="The workload, by its class.")]
+    pool: Annotated[str, Field(max_length=63, description="HardwarePool that it is on.")]
+    variant: Annotated[str, Field(max_length=63, description="Variant of the Model that it serves.")]
+    engine: Annotated[str, Field(max_length=63, description="Engine that runs it.")] = ""
+    reason: Annotated[str, Field(max_length=64, description="Why not, as a stable code.")]
+    binding_constraint: Annotated[
+        str | None, Field(max_length=32, description="The limit that it breaks, such as tpot or memory.")
+    ] = None
+    message: Annotated[Text, Field(description="Why not, in words with numbers.")] = ""
+
+
+class ScalingStatus(StatusType):
+    """The last decision about replicas of a workload."""
+
+    class_: Annotated[str, Field(alias="class", max_length=63, description="The workload, by its class.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, as a stable code.")]
+    message: Annotated[Text, Field(description="Why, in words with numbers.")] = ""
+
+
+class ModelStatus(StatusType):
+    """What the operator decided and sees."""
+
+    observed_generation: Annotated[int, Field(description="metadata.generation that was acted on.")] = 0
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16,
+            json_schema_extra=list_map("type"),
+            description="Ready, Planned, Deployed, SignalFresh, WithinLimits and FieldsObeyed.",
+        ),
+    ] = []
+    summary: Annotated[Summary, Field(description="The Model at a glance.")] = Summary()
+    endpoints: Annotated[list[Endpoint], Field(max_length=16, description="Where workloads are answered.")] = []
+    placements: Annotated[list[PlacementStatus], Field(max_length=64, description="What serves, and where.")] = []
+    rejected: Annotated[list[Rejected], Field(max_length=128, description="The best of what was not chosen.")] = []
+    rejected_counts: Annotated[
+        dict[str, int] | None, Field(max_length=64, description="How many candidates were rejected, by reason.")
+    ] = None
+    scaling: Annotated[
+        list[ScalingStatus], Field(max_length=16, description="The last decision about each workload's replicas.")
+    ] = []
