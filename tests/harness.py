@@ -10,7 +10,7 @@ from typing import Any
 
 from fakes.cluster import FakeCluster
 
-from inferfleet.api.model import ModelStatus
+from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import Stores
 from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile
@@ -21,7 +21,13 @@ from inferfleet.settings import Settings
 
 SETTINGS = Settings(runtime_image="inferfleet.local/runtime:1")
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-CHILDREN = (kinds.DEPLOYMENT, kinds.SERVICE, kinds.CONFIG_MAP)
+CHILDREN = (
+    kinds.DEPLOYMENT,
+    kinds.SERVICE,
+    kinds.CONFIG_MAP,
+    kinds.POD_DISRUPTION_BUDGET,
+    kinds.NETWORK_POLICY,
+)
 
 
 def stores(cluster: FakeCluster) -> Stores:
@@ -31,6 +37,7 @@ def stores(cluster: FakeCluster) -> Stores:
         return {key_of(o): o for o in cluster.all(kind)}
 
     return Stores(
+        namespaces=held(kinds.NAMESPACE),
         models=held(kinds.MODEL),
         classes=held(kinds.WORKLOAD_CLASS),
         pools=held(kinds.HARDWARE_POOL),
@@ -39,6 +46,8 @@ def stores(cluster: FakeCluster) -> Stores:
         deployments=held(kinds.DEPLOYMENT),
         services=held(kinds.SERVICE),
         config_maps=held(kinds.CONFIG_MAP),
+        disruption_budgets=held(kinds.POD_DISRUPTION_BUDGET),
+        network_policies=held(kinds.NETWORK_POLICY),
         pods=held(kinds.POD),
     )
 

@@ -35,13 +35,20 @@ SERVICE_PORT = 80
 
 
 class Cond:
-    """Condition types of a Model."""
+    """Condition types."""
 
     READY = "Ready"
     PLANNED = "Planned"
     DEPLOYED = "Deployed"
     SIGNAL_FRESH = "SignalFresh"
     WITHIN_LIMITS = "WithinLimits"
+    FIELDS_OBEYED = "FieldsObeyed"
+    ACCEPTED = "Accepted"
+    """Of a HardwarePool or WorkloadClass: whether it can be used."""
+    NODES_EXCLUSIVE = "NodesExclusive"
+    """Of a HardwarePool: whether no other pool counts the same nodes."""
+    SLO_CONSISTENT = "SLOConsistent"
+    """Of a WorkloadClass."""
 
 
 class Reason:
@@ -53,29 +60,48 @@ class Reason:
     CLASS_INVALID = "ClassInvalid"
     ARCHITECTURE_UNKNOWN = "ArchitectureUnknown"
     INTERNAL_ERROR = "InternalError"
+    CLASS_NOT_ALLOWED = "ClassNotAllowed"
     # freezing
     POOL_NOT_FOUND = "PoolNotFound"
     NODES_NOT_FOUND = "NodesNotFound"
     # rejecting
     POOL_INVALID = "PoolInvalid"
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    NOT_PINNED = "NotPinned"
+    PARALLELISM_UNSUPPORTED = "ParallelismUnsupported"
+    EXTERNAL_NOT_ALLOWED = "ExternalNotAllowed"
+    EXTERNAL_NOT_SERVED = "ExternalNotServed"
     ACCELERATOR_UNKNOWN = "AcceleratorUnknown"
     ENGINE_UNSUPPORTED = "EngineUnsupported"
+    REPLICA_NOT_DECLARED = "ReplicaNotDeclared"
+    MODALITY_UNSUPPORTED = "ModalityUnsupported"
+    QUANTIZATION_UNKNOWN = "QuantizationUnknown"
+    NO_EVIDENCE = "NoEvidence"
+    ACCURACY_LOSS_EXCEEDED = "AccuracyLossExceeded"
+    SOURCE_UNSUPPORTED = "SourceUnsupported"
     QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
     QUANTIZATION_NOT_ALLOWED = "QuantizationNotAllowed"
     NO_PRICE = "NoPrice"
+    NO_POWER = "NoPower"
     MEMORY_DOES_NOT_FIT = "MemoryDoesNotFit"
     SLO_VIOLATED = "SLOViolated"
     COST_LIMIT_EXCEEDED = "CostLimitExceeded"
+    ENERGY_LIMIT_EXCEEDED = "EnergyLimitExceeded"
     POOL_EXHAUSTED = "PoolExhausted"
     COST_ABOVE_BEST = "CostAboveBest"
     LATENCY_ABOVE_BEST = "LatencyAboveBest"
+    ENERGY_ABOVE_BEST = "EnergyAboveBest"
+    THROUGHPUT_BELOW_BEST = "ThroughputBelowBest"
     # choosing
     CHEAPEST_WITHIN_SLO = "CheapestWithinSLO"
     FASTEST_WITHIN_SLO = "FastestWithinSLO"
+    LEAST_ENERGY_WITHIN_SLO = "LeastEnergyWithinSLO"
+    MOST_THROUGHPUT_WITHIN_SLO = "MostThroughputWithinSLO"
     INCUMBENT_KEPT = "IncumbentKept"
     NO_CANDIDATE = "NoCandidate"
     PLANNED = "Planned"
     FROZEN = "Frozen"
+    RECOMMEND_ONLY = "RecommendOnly"
     # deploying
     AVAILABLE = "Available"
     DEGRADED = "Degraded"
@@ -94,6 +120,16 @@ class Reason:
     DEMAND = "Demand"
     SCALE_IN_DELAY = "ScaleInDelay"
     STEADY = "Steady"
+    # fields
+    ALL_FIELDS_OBEYED = "AllFieldsObeyed"
+    FIELDS_NOT_OBEYED_YET = "FieldsNotObeyedYet"
+    # accepting pools and classes
+    ACCEPTED = "Accepted"
+    ENGINE_UNKNOWN = "EngineUnknown"
+    NODES_SHARED = "NodesShared"
+    NODES_EXCLUSIVE = "NodesExclusive"
+    SLO_INCONSISTENT = "SLOInconsistent"
+    SLO_CONSISTENT = "SLOConsistent"
 
 
 def digest(value: Any, length: int = 8) -> str:

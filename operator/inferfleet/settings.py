@@ -2,8 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,14 @@ class Settings:
     kubeconfig: str = ""
     """Of $KUBECONFIG; empty in a pod."""
     runtime_image_pull_policy: str = "IfNotPresent"
+    runtime_image_pull_secrets: tuple[str, ...] = ()
+    """Names of Secrets in the Models' namespaces."""
+    watch_namespaces: tuple[str, ...] = ()
+    """Where Models are served; empty for all."""
+    catalog: str = ""
+    """Folder whose entries override or extend the bundled catalog; empty for none."""
+    priority_classes: Mapping[int, str] = field(default_factory=dict)
+    """PriorityClass by its value."""
     namespace: str = "inferfleet-system"
     """The operator's own namespace; its Lease lives there."""
     identity: str = "inferfleet"
@@ -43,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     option = _Options(parser, env)
     option.text("runtime-image", "image of the serving runtime (required)", None)
     option.text("runtime-image-pull-policy", "Always, IfNotPresent or Never", Settings.runtime_image_pull_policy)
+    option.text("runtime-image-pull-secrets", "Secrets of the Models' namespaces, comma-separated", "", _list)
+    option.text("watch-namespaces", "serve Models of these namespaces only, comma-separated; empty: all", "", _list)
+    option.text("catalog", "folder whose entries override or extend the bundled catalog", "")
+    example = "such as 1000=inferfleet-interactive,0=standard"
+    option.text("priority-classes", f"PriorityClasses for model pods, {example}", "", _priority_classes)
     option.text("namespace", "the operator's own namespace", Settings.namespace)
     option.text("identity", "name of this process in the leader Lease", env.get("HOSTNAME", Settings.identity))
     option.number("metrics-port", "port of /metrics", Settings.metrics_port)
@@ -60,9 +74,10 @@ class _Options:
     parser: argparse.ArgumentParser
     env: Mapping[str, str]
 
-    def text(self, name: str, text: str, default: str | None) -> None:
+    def text(self, name: str, text: str, default: str | None, parse: Callable[[str], Any] = str) -> None:
         value = self.env.get(_variable(name), default)
-        self.parser.add_argument(f"--{name}", default=value, required=value is None, help=f"{text} (default {value})")
+        shown = f"{text} (default {value or 'none'})"
+        self.parser.add_argument(f"--{name}", default=value, required=value is None, type=parse, help=shown)
 
     def number(self, name: str, text: str, default: float) -> None:
         value = type(default)(self.env.get(_variable(name), default))
@@ -83,6 +98,10 @@ def from_arguments(args: argparse.Namespace, env: Mapping[str, str] = os.environ
         kubeconfig=env.get("KUBECONFIG", ""),
         runtime_image=args.runtime_image,
         runtime_image_pull_policy=args.runtime_image_pull_policy,
+        runtime_image_pull_secrets=args.runtime_image_pull_secrets,
+        watch_namespaces=args.watch_namespaces,
+        catalog=args.catalog,
+        priority_classes=args.priority_classes,
         namespace=args.namespace,
         identity=args.identity,
         leader_election=not args.no_leader_election,
@@ -94,3 +113,18 @@ def from_arguments(args: argparse.Namespace, env: Mapping[str, str] = os.environ
         pause_moves=args.pause_moves,
         log_level=args.log_level,
     )
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _priority_classes(text: str) -> dict[int, str]:
+    """`1000=interactive,0=standard` as value to name."""
+    found = {}
+    for part in _list(text):
+        value, _, name = part.partition("=")
+        if not (name and value.removeprefix("-").isdecimal()):
+            raise argparse.ArgumentTypeError(f"{part!r} is not VALUE=NAME, such as 1000=inferfleet-interactive")
+        found[int(value)] = name
+    return found

@@ -4,4 +4,4 @@
 what runs cannot differ.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

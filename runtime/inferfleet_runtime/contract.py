@@ -15,6 +15,8 @@ WEIGHTS_DIR = PurePosixPath("/var/lib/inferfleet/weights")
 """A writable volume shared by `fetch`, `quantize` and `serve`."""
 IMAGE_VOLUME_DIR = PurePosixPath("/var/lib/inferfleet/image")
 """Where an `oci://` source is mounted read-only."""
+CLAIM_DIR = PurePosixPath("/var/lib/inferfleet/claim")
+"""Where the PersistentVolumeClaim of a `pvc://` source is mounted read-only; the pod sees a `file://` source."""
 PORT = 8000
 """The one port of a model pod: OpenAI API, health and metrics."""
 

@@ -16,7 +16,8 @@ from inferfleet.names import Reason
 
 async def test_a_model_gets_its_children_and_becomes_ready(cluster: FakeCluster) -> None:
     await Operator(cluster).settle()
-    assert sorted(child_writes(cluster)) == ["apply ConfigMap", "apply Deployment", "apply Service"]
+    kinds_written = ["ConfigMap", "Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"]
+    assert sorted(child_writes(cluster)) == [f"apply {kind}" for kind in kinds_written]
     assert condition(cluster, "Ready")[:2] == ("True", Reason.AVAILABLE)
     (placement,) = status(cluster).placements
     assert (placement.variant, placement.pool, placement.state, placement.ready) == ("q4-0", "cpu", "Serving", 1)

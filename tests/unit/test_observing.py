@@ -132,18 +132,42 @@ def test_other_content_is_applied_even_where_the_old_contains_the_new() -> None:
     assert needs_apply(child("same", a=1), None)
 
 
-def profile(speed: int, at: datetime) -> dict[str, Any]:
-    return {"status": {"tokensPerSecond": speed, "source": "Observed", "measuredAt": at.isoformat()}}
+PROFILE = {
+    "architecture": "llama-3.2-1b",
+    "quantization": "Q8_0",
+    "engine": "llama-cpp",
+    "accelerator": "cpu-x86-avx2",
+    "accelerators": "500m",
+    "slots": 4,
+    "inputTokens": 48,
+    "outputTokens": 64,
+}
+
+
+def profile(speed: int, at: datetime, **changes: Any) -> dict[str, Any]:
+    status = {"tokensPerSecond": speed, "source": "Observed", "measuredAt": at.isoformat()}
+    return {"spec": PROFILE | changes, "status": status}
 
 
 def test_an_old_measurement_is_not_believed() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
-    stored = {("", "new"): profile(5, now - timedelta(days=1)), ("", "old"): profile(6, now - timedelta(days=40))}
-    assert ledger(
-        stored | {("", "empty"): {}, ("", "half"): {"status": {"tokensPerSecond": 5, "source": "Observed"}}},
-        now,
-        30 * 86400,
-    ) == {"new": Measured(5, "Observed")}
+    old = profile(6, now - timedelta(days=40), slots=8)
+    half = {"spec": PROFILE | {"slots": 2}, "status": {"tokensPerSecond": 5, "source": "Observed"}}
+    found = ledger([profile(5, now - timedelta(days=1)), old, {}, half], now, 30 * 86400)
+    assert list(found.values()) == [Measured(5, "Observed")]
+
+
+def test_a_declared_capacity_holds_until_the_operator_has_measured() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+
+    def declared(day: str) -> dict[str, Any]:
+        return {"spec": PROFILE | {"declared": {"tokensPerSecond": 9, "asOf": day, "source": "our own bench"}}}
+
+    measured = profile(5, now - timedelta(days=1))
+    assert list(ledger([declared("2026-01-20")], now, 30 * 86400).values()) == [Measured(9, "Declared")]
+    for order in ([declared("2026-01-20"), measured], [measured, declared("2026-01-20")]):
+        assert list(ledger(order, now, 30 * 86400).values()) == [Measured(5, "Observed")]
+    assert not ledger([declared("2025-11-20"), declared("2026-02-31")], now, 30 * 86400)
 
 
 def test_a_profile_is_written_for_a_change_and_not_for_noise() -> None:

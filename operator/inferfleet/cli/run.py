@@ -5,6 +5,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -41,9 +42,14 @@ def run(args: argparse.Namespace) -> int:
     except errors.ApiError as error:
         log.error("cannot start", extra={"error": str(error)})
         return 1
+    try:
+        catalog = loader.load(Path(chosen.catalog) if chosen.catalog else None)
+    except loader.CatalogError as error:
+        log.error("cannot start: the catalog's overrides are wrong", extra={"error": str(error)})
+        return 1
     metrics = Metrics(CollectorRegistry())
     server, thread = start_http_server(chosen.metrics_port, registry=metrics.registry)
-    process = _Process(chosen, metrics)
+    process = _Process(chosen, catalog, metrics)
     try:
         handlers.run_beside(process.engine, chosen, process.ages)
     finally:
@@ -57,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
 class _Process:
     """What one process is made of; a term of leadership has a Controller of its own."""
 
-    def __init__(self, chosen: settings.Settings, metrics: Metrics) -> None:
-        self._settings, self._metrics = chosen, metrics
+    def __init__(self, chosen: settings.Settings, catalog: loader.Catalog, metrics: Metrics) -> None:
+        self._settings, self._catalog, self._metrics = chosen, catalog, metrics
         self._controller: Controller | None = None
 
     async def engine(self) -> None:
@@ -75,7 +81,7 @@ class _Process:
 
     async def _lead(self, cluster: Cluster) -> None:
         self._metrics.leader.set(1)
-        self._controller = Controller(cluster, self._settings, loader.load(), self._metrics)
+        self._controller = Controller(cluster, self._settings, self._catalog, self._metrics)
         try:
             await self._controller.run()
         finally:

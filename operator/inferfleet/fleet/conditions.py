@@ -1,4 +1,4 @@
-"""The five conditions of a Model; `Ready` is derived from the others. Pure."""
+"""The conditions of a Model; `Ready` is derived from the others. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ Verdict = tuple[str, str, str]
 def conditions(
     seen: Observed, plan: Plan, applied: Applied, scaling: Mapping[str, Decision], now: datetime
 ) -> list[Condition]:
-    """All five, always, in a stable order."""
+    """All of them, always, in a stable order."""
     planned, deployed = _planned(plan), _deployed(seen, plan, applied)
     verdicts = {
         Cond.READY: _ready(seen, plan, planned, deployed),
@@ -23,6 +23,7 @@ def conditions(
         Cond.DEPLOYED: deployed,
         Cond.SIGNAL_FRESH: _signal(seen, plan, scaling),
         Cond.WITHIN_LIMITS: _limits(seen, plan, scaling),
+        Cond.FIELDS_OBEYED: _obeyed(plan),
     }
     return [_stamped(type_, verdict, seen, now) for type_, verdict in verdicts.items()]
 
@@ -57,7 +58,11 @@ def _deployed(seen: Observed, plan: Plan, applied: Applied) -> Verdict:
             current = live.get(placement.name)
             if placement.state != "Retiring" and current and current.failure:
                 return "False", Reason.PODS_FAILING, _of(workload, current.failure)
-    if waiting := _lacking(seen, plan):
+    waiting = _lacking(seen, plan)
+    if waiting and any(p.state == "Recommended" for w in plan.workloads for p in w.placements):
+        message = "placement.mode is Recommend: what is advised is in status.placements, and not deployed"
+        return "False", Reason.RECOMMEND_ONLY, message
+    if waiting:
         placed = any(w.placements for w in plan.workloads)
         return "False", Reason.PODS_STARTING if placed else Reason.NOT_PLANNED, waiting
     return "True", Reason.AVAILABLE, "every workload has its replicas"
@@ -69,7 +74,7 @@ def _lacking(seen: Observed, plan: Plan) -> str:
     lacking = []
     for workload in plan.workloads:
         there = sum(ready.get(p.name, 0) for p in workload.placements)
-        least = workload.valid.workload.replicas.min if workload.valid else 1
+        least = workload.valid.workload.replicas.least if workload.valid else 1
         if there < least:
             lacking.append(_of(workload, f"{there} of at least {least} replicas ready"))
     return "; ".join(lacking)
@@ -96,6 +101,13 @@ def _signal(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verd
     if all(d.reason == Reason.NO_SIGNAL_YET for _, d in decisions):
         return _before(seen, Cond.SIGNAL_FRESH) or ("Unknown", Reason.NO_SIGNAL_YET, "no pod is ready yet")
     return "True", Reason.SIGNAL_FRESH, "metrics of every ready pod are fresh"
+
+
+def _obeyed(plan: Plan) -> Verdict:
+    if not plan.unobeyed:
+        return "True", Reason.ALL_FIELDS_OBEYED, "every field that is set is acted on"
+    listed = "; ".join(f"{field}: {instead}" for field, instead in plan.unobeyed)
+    return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
 
 
 def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:

@@ -12,15 +12,17 @@ from datetime import datetime
 
 from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.observe import Stores, ledger, utc_now
-from inferfleet.fleet.profiles import profile_objects, profile_status
+from inferfleet.fleet.accepting import Accepting
+from inferfleet.fleet.observe import Stores, utc_now
+from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Scaled, reconcile
 from inferfleet.fleet.scaler import Scaler
-from inferfleet.fleet.trim import same, trim_node, trim_pod
+from inferfleet.fleet.trim import same, trim_deployment, trim_namespace, trim_node, trim_pod
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import Cluster
 from inferfleet.kube.informer import Informer, Scope, trim_metadata
+from inferfleet.kube.informers import Informers
 from inferfleet.kube.kinds import Kind
 from inferfleet.kube.queue import Priority, WorkQueue, work
 from inferfleet.kube.scrape import Scraper
@@ -29,10 +31,22 @@ from inferfleet.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_CLUSTER_WIDE = (kinds.WORKLOAD_CLASS, kinds.HARDWARE_POOL, kinds.CAPACITY_PROFILE, kinds.NODE)
+_CLUSTER_WIDE = (kinds.WORKLOAD_CLASS, kinds.HARDWARE_POOL, kinds.CAPACITY_PROFILE, kinds.NODE, kinds.NAMESPACE)
 """A change of one of these may concern every Model."""
-_CHILDREN = (kinds.DEPLOYMENT, kinds.SERVICE, kinds.CONFIG_MAP, kinds.POD)
-_TRIMS = {kinds.POD: trim_pod, kinds.NODE: trim_node}
+_CHILDREN = (
+    kinds.DEPLOYMENT,
+    kinds.SERVICE,
+    kinds.CONFIG_MAP,
+    kinds.POD_DISRUPTION_BUDGET,
+    kinds.NETWORK_POLICY,
+    kinds.POD,
+)
+_TRIMS = {
+    kinds.POD: trim_pod,
+    kinds.NODE: trim_node,
+    kinds.NAMESPACE: trim_namespace,
+    kinds.DEPLOYMENT: trim_deployment,
+}
 
 
 @dataclass
@@ -59,10 +73,16 @@ class Controller:
         self._queue: WorkQueue[Key] = WorkQueue()
         self._scaler = Scaler(settings.signal_max_age)
         self._memory = _Memory()
-        self._informers = {kind: self._informer(kind) for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)}
+        self._accepting = Accepting(cluster, catalog, self._written, now)
+        self._informers = Informers(
+            {
+                kind: {name: self._informer(kind, name) for name in _namespaces(kind, settings)}
+                for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)
+            }
+        )
 
-    def _informer(self, kind: Kind) -> Informer:
-        scope = Scope(kind, names.MANAGED_SELECTOR if kind in _CHILDREN else "")
+    def _informer(self, kind: Kind, namespace: str) -> Informer:
+        scope = Scope(kind, names.MANAGED_SELECTOR if kind in _CHILDREN else "", namespace)
         return Informer(
             self._cluster,
             scope,
@@ -73,17 +93,18 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. No write before every informer has its first list."""
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers.values():
+            for informer in self._informers:
                 group.create_task(informer.run())
-            for informer in self._informers.values():
+            for informer in self._informers:
                 await informer.synced.wait()
-            log.info("synced", extra={"models": len(self._informers[kinds.MODEL].items())})
+            log.info("synced", extra={"models": len(self._informers.items(kinds.MODEL))})
+            group.create_task(self._accepting.run(self._stores))
             group.create_task(self._scaling())
             group.create_task(work(self._queue, self._reconcile, self._settings.workers, self._failed))
 
     def ages(self, now: float) -> dict[str, float]:
         """Seconds since each informer last heard from the API server."""
-        return {kind.plural: now - informer.last_contact for kind, informer in self._informers.items()}
+        return self._informers.ages(now)
 
     # --- waking -----------------------------------------------------------------------------
 
@@ -95,15 +116,14 @@ class Controller:
         if kind == kinds.MODEL:
             self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]), Priority.USER)
         elif kind in _CLUSTER_WIDE:
-            for key in self._informers[kinds.MODEL].items():
+            self._accepting.wake()
+            for key in self._informers.items(kinds.MODEL):
                 self._queue.add(key, Priority.USER)
         elif model := obj["metadata"].get("labels", {}).get(names.LABEL_MODEL):
             self._queue.add((obj["metadata"]["namespace"], model), Priority.CHILD)
 
     def _written(self, obj: Obj) -> None:
-        kind = kinds.kind_of(obj)
-        if informer := self._informers.get(kind):
-            informer.note(obj)
+        self._informers.note(obj)
 
     def _failed(self, key: Key, error: Exception) -> None:
         self._metrics.reconciles.labels(type(error).__name__).inc()
@@ -111,8 +131,9 @@ class Controller:
     # --- reconciling ------------------------------------------------------------------------
 
     def _stores(self) -> Stores:
-        items = {kind: informer.items() for kind, informer in self._informers.items()}
+        items = {kind: self._informers.items(kind) for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)}
         return Stores(
+            namespaces=items[kinds.NAMESPACE],
             models=items[kinds.MODEL],
             classes=items[kinds.WORKLOAD_CLASS],
             pools=items[kinds.HARDWARE_POOL],
@@ -121,6 +142,8 @@ class Controller:
             deployments=items[kinds.DEPLOYMENT],
             services=items[kinds.SERVICE],
             config_maps=items[kinds.CONFIG_MAP],
+            disruption_budgets=items[kinds.POD_DISRUPTION_BUDGET],
+            network_policies=items[kinds.NETWORK_POLICY],
             pods=items[kinds.POD],
         )
 
@@ -161,25 +184,30 @@ class Controller:
             await scraper.close()
 
     async def _round(self, scraper: Scraper) -> None:
-        pods = list(self._informers[kinds.POD].items().values())
+        pods = list(self._informers.items(kinds.POD).values())
         urls = self._scaler.urls(pods)
         texts = await scraper.scrape(urls)
         bad = self._scaler.heard(texts, urls, time.monotonic())
         self._metrics.scrapes.labels("ok").inc(len(texts) - bad)
         self._metrics.scrapes.labels("failed").inc(len(urls) - len(texts) + bad)
-        self._metrics.models.set(len(self._informers[kinds.MODEL].items()))
-        for key in self._scaler.decide(self._informers[kinds.POD].items().values(), time.monotonic()):
+        self._metrics.models.set(len(self._informers.items(kinds.MODEL)))
+        for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
         await self._record()
 
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""
         now = self._now()
-        stored = ledger(self._informers[kinds.CAPACITY_PROFILE].items(), now, self._settings.capacity_max_age)
+        stored = ledger(self._informers.items(kinds.CAPACITY_PROFILE).values(), now, self._settings.capacity_max_age)
         for name, measured in self._scaler.capacities().items():
             profile = self._memory.profiles.get(name)
             status = profile and profile_status(profile, measured, stored, now)
             if profile and status:
-                if self._informers[kinds.CAPACITY_PROFILE].get("", name) is None:
+                if ("", name) not in self._informers.items(kinds.CAPACITY_PROFILE):
                     self._written(await self._cluster.apply(profile, names.MANAGER))
                 self._written(await self._cluster.apply_status(status, names.STATUS_MANAGER))
+
+
+def _namespaces(kind: Kind, settings: Settings) -> tuple[str, ...]:
+    """What to watch of a kind: everything, or where Models are served."""
+    return settings.watch_namespaces if kind.namespaced and settings.watch_namespaces else ("",)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inferfleet.api.model import ModelStatus
+from inferfleet.api.model_status import ModelStatus, PlacementStatus
 from inferfleet.fleet.types import Observed
 from inferfleet.names import Cond, Reason
 
@@ -12,7 +12,12 @@ _GOOD = {
     Cond.DEPLOYED: "True",
     Cond.SIGNAL_FRESH: "True",
     Cond.WITHIN_LIMITS: "True",
+    Cond.FIELDS_OBEYED: "True",
 }
+
+
+_QUIET = (Cond.SIGNAL_FRESH, Cond.WITHIN_LIMITS, Cond.FIELDS_OBEYED)
+"""Good from the start is not worth a line."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ def _turned(before: ModelStatus, after: ModelStatus) -> list[Event]:
         if condition.reason == Reason.NOT_PLANNED:
             continue  # the event of Planned says why
         good = condition.status == _GOOD[condition.type] or condition.reason == Reason.PODS_STARTING
-        if good and old is None and condition.type in (Cond.SIGNAL_FRESH, Cond.WITHIN_LIMITS):
-            continue  # the normal case from the start is not worth a line
+        if good and old is None and condition.type in _QUIET:
+            continue
         found.append(Event("Normal" if good else "Warning", condition.reason, condition.message[:1000]))
     return found
 
@@ -54,8 +59,12 @@ def _scaled(before: ModelStatus, after: ModelStatus) -> list[Event]:
         Event(
             "Normal",
             "Scaled",
-            f"{p.name}: {known[p.name]} to {p.replicas} replicas: {why.get(p.class_, '')}"[:1000],
+            f"{p.name}: {known[p.name]} to {p.replicas} replicas: {_why(p, why)}"[:1000],
         )
         for p in after.placements
         if p.name in known and known[p.name] != p.replicas
     ]
+
+
+def _why(placement: PlacementStatus, messages: dict[str, str]) -> str:
+    return "; ".join(messages[class_] for class_ in placement.classes if class_ in messages)

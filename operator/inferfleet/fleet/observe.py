@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from inferfleet import names
-from inferfleet.api.capacity_profile import CapacityProfileStatus
 from inferfleet.api.hardware_pool import HardwarePoolSpec
-from inferfleet.api.model import ModelSpec, ModelStatus
+from inferfleet.api.model import ModelSpec
+from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.quantities import parse_quantity
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.fleet.pods import failure
+from inferfleet.fleet.profiles import ledger
 from inferfleet.fleet.types import Key, Live, Node, Obj, Observed, PoolView, Problem
 from inferfleet.names import Reason
-from inferfleet.planning.types import Measured
 
 Store = Mapping[Key, Obj]
 T = TypeVar("T", bound=BaseModel)
@@ -27,6 +27,7 @@ T = TypeVar("T", bound=BaseModel)
 class Stores:
     """What the informers hold, by namespace and name."""
 
+    namespaces: Store = field(default_factory=dict)
     models: Store = field(default_factory=dict)
     classes: Store = field(default_factory=dict)
     pools: Store = field(default_factory=dict)
@@ -35,6 +36,8 @@ class Stores:
     deployments: Store = field(default_factory=dict)
     services: Store = field(default_factory=dict)
     config_maps: Store = field(default_factory=dict)
+    disruption_budgets: Store = field(default_factory=dict)
+    network_policies: Store = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
 
 
@@ -49,19 +52,30 @@ def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) ->
         name=key[1],
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
+        namespace_labels=_labels(stores.namespaces.get(("", key[0]), {})),
         spec=_parse(ModelSpec, model.get("spec", {}), Reason.INVALID_SPEC, f"Model {key[1]}"),
         status=_status(model.get("status", {})),
-        classes={
-            name: _parse(WorkloadClassSpec, o.get("spec", {}), Reason.CLASS_INVALID, f"WorkloadClass {name}")
-            for (_, name), o in stores.classes.items()
-        },
-        pools={name: _pool(name, o) for (_, name), o in stores.pools.items()},
+        classes=read_classes(stores),
+        pools=read_pools(stores),
         nodes=tuple(node(o) for o in stores.nodes.values()),
-        ledger=ledger(stores.profiles, now, capacity_max_age),
+        ledger=ledger(stores.profiles.values(), now, capacity_max_age),
         live=tuple(sorted(_live(key, stores), key=lambda p: (p.created, p.name))),
         held=_held(stores.deployments),
         children=_children(key, stores),
     )
+
+
+def read_classes(stores: Stores) -> dict[str, WorkloadClassSpec | Problem]:
+    """By name."""
+    return {
+        name: _parse(WorkloadClassSpec, o.get("spec", {}), Reason.CLASS_INVALID, f"WorkloadClass {name}")
+        for (_, name), o in stores.classes.items()
+    }
+
+
+def read_pools(stores: Stores) -> dict[str, PoolView | Problem]:
+    """By name."""
+    return {name: _pool(name, o) for (_, name), o in stores.pools.items()}
 
 
 def _parse(type_: type[T], raw: Any, reason: str, what: str) -> T | Problem:
@@ -71,6 +85,11 @@ def _parse(type_: type[T], raw: Any, reason: str, what: str) -> T | Problem:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return Problem(reason, f"{what}: spec.{where}: {first['msg']}")
+
+
+def _labels(obj: Obj) -> Mapping[str, str]:
+    labels: Mapping[str, str] = obj.get("metadata", {}).get("labels", {})
+    return labels
 
 
 def _status(raw: Any) -> ModelStatus:
@@ -101,23 +120,8 @@ def node(obj: Obj) -> Node:
         cores=float(cores),
         memory=int(memory),
         usable=ready and not obj.get("spec", {}).get("unschedulable", False),
+        extended={name: int(n) for name, n in allocatable.items() if "/" in name and str(n).isdecimal()},
     )
-
-
-def ledger(profiles: Store, now: datetime, max_age: float) -> dict[str, Measured]:
-    """Measured capacity by profile name; what is older than `max_age` seconds is not believed."""
-    found = {}
-    for (_, name), obj in profiles.items():
-        try:
-            status = CapacityProfileStatus.model_validate(obj.get("status", {}))
-            age = now - datetime.fromisoformat(status.measured_at)
-        except (ValidationError, ValueError, TypeError):
-            continue  # not measured yet, or written by somebody else
-        if status.tokens_per_second > 0 and age.total_seconds() <= max_age:
-            found[name] = Measured(
-                float(status.tokens_per_second), "Observed" if status.source == "Observed" else "Benchmarked"
-            )
-    return found
 
 
 def _live(key: Key, stores: Stores) -> Iterable[Live]:
@@ -155,7 +159,19 @@ def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
         created=metadata.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in metadata,
         failure=failure(pods),
+        image=_image(obj),
+        scaled_by=_scaled_by(obj),
     )
+
+
+def _image(obj: Obj) -> str:
+    containers = obj.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
+    return next((c.get("image", "") for c in containers if c.get("name") == "serve"), "")
+
+
+def _scaled_by(obj: Obj) -> str:
+    owners = obj["metadata"].get("managedFields", ())
+    return next((o["manager"] for o in owners if o["manager"] != names.MANAGER), "")
 
 
 def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:
@@ -175,6 +191,8 @@ def _children(key: Key, stores: Stores) -> dict[tuple[str, str], Obj]:
         ("Deployment", stores.deployments),
         ("Service", stores.services),
         ("ConfigMap", stores.config_maps),
+        ("PodDisruptionBudget", stores.disruption_budgets),
+        ("NetworkPolicy", stores.network_policies),
     )
     return {
         (kind, name): obj

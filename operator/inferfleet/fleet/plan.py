@@ -1,6 +1,7 @@
 """What shall be: placements and replicas of every workload, each with its reason. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from inferfleet import names
 from inferfleet.fleet.types import (
@@ -16,7 +17,6 @@ from inferfleet.fleet.types import (
 )
 from inferfleet.planning.choose import choose
 from inferfleet.planning.types import Answer, Evaluated
-from inferfleet.scaling.law import replicas_for
 
 
 def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, replicas: Mapping[str, int]) -> Plan:
@@ -54,28 +54,51 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
-    placements = _placements(valid, answer, running, decided, seen.name)
+    if valid.workload.placement.mode == "Recommend":
+        placements = _recommended(valid, answer.chosen, running, seen.name)
+    else:
+        placements = _placements(valid, answer, running, decided, seen)
     return WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid)
 
 
+def _recommended(valid: Valid, chosen: Evaluated, running: list[Live], model: str) -> tuple[Placement, ...]:
+    """The advice beside what runs, which stays as it is; nothing beside it where they are the same."""
+    kept = tuple(_as_it_is(p, "Serving") for p in running)
+    if any(p.identity == chosen.identity for p in running):
+        return kept
+    count = max(_replicas(valid, chosen, None, None), valid.least(chosen.tokens_per_second))
+    count = min(count, valid.workload.replicas.max)
+    return (*kept, Placement(_name(model, valid, chosen), chosen.identity, "Recommended", count, chosen))
+
+
 def _placements(
-    valid: Valid, answer: Answer, running: list[Live], decided: int | None, model: str
+    valid: Valid, answer: Answer, running: list[Live], decided: int | None, seen: Observed
 ) -> tuple[Placement, ...]:
     """The chosen one, and those that it replaces for as long as it is not ready."""
     assert answer.chosen
-    chosen, class_, bounds = answer.chosen, valid.workload.class_, valid.workload.replicas
+    chosen, bounds = answer.chosen, valid.workload.replicas
     current = next((p for p in running if p.identity == chosen.identity), None)
     others = [p for p in running if p.identity != chosen.identity]
-    count = min(max(_replicas(valid, chosen, current or next(iter(others), None), decided), bounds.min), bounds.max)
-    enough = min(count, current.replicas) if current and others else bounds.min
-    ready = current is not None and current.ready >= max(enough, bounds.min)
-    name = names.placement_name(model, class_, names.placement_id(*chosen.identity))
-    target = Placement(name, chosen.identity, "Serving" if ready else "Starting", count, chosen)
+    count = _replicas(valid, chosen, current or next(iter(others), None), decided)
+    elsewhere = bounds.mode == "External" and current is not None and bool(current.scaled_by)
+    if not elsewhere:
+        count = min(max(count, valid.least(chosen.tokens_per_second)), bounds.max)
+    least = min(bounds.least, count)
+    enough = min(count, current.replicas) if current and others else least
+    ready = current is not None and current.ready >= max(enough, least)
+    kept = current.image if current and valid.keeps_image else None
+    state: State = "Serving" if ready else "Starting"
+    target = Placement(_name(seen.name, valid, chosen), chosen.identity, state, count, chosen, kept, elsewhere)
     if ready:
         return (target,)
     alone = current is None or not current.ready
     possible = {e.identity: e for e in answer.possible}
-    return (target, *(_retiring(p, possible.get(p.identity), count if alone else p.replicas) for p in others))
+    retiring = (_retiring(p, possible.get(p.identity), count if alone else p.replicas) for p in others)
+    return (target, *(replace(p, image=o.image or None) for p, o in zip(retiring, others, strict=True)))
+
+
+def _name(model: str, valid: Valid, chosen: Evaluated) -> str:
+    return names.placement_name(model, valid.workload.class_, names.placement_id(*chosen.identity))
 
 
 def _retiring(live: Live, evaluated: Evaluated | None, replicas: int) -> Placement:
@@ -86,12 +109,9 @@ def _retiring(live: Live, evaluated: Evaluated | None, replicas: int) -> Placeme
 
 
 def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:
-    if decided is not None:
+    if decided is not None and valid.workload.replicas.mode == "Automatic":
         return decided
-    if current is not None:
-        return current.replicas
-    utilization = float(valid.spec.scaling.target_utilization)
-    return replicas_for(valid.declared_demand, chosen.tokens_per_second, utilization)
+    return current.replicas if current is not None else valid.replicas_for_demand(chosen.tokens_per_second)
 
 
 def _as_it_is(live: Live, state: State) -> Placement:

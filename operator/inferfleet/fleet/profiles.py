@@ -1,12 +1,15 @@
 """CapacityProfiles: the ledger written down, so that it outlives a restart and serves other Models. Pure."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
 
 from inferfleet.api.base import GROUP, VERSION, timestamp
-from inferfleet.api.quantities import format_cpu, parse_quantity
-from inferfleet.fleet.status import two_digits
+from inferfleet.api.capacity_profile import CapacityProfileSpec, CapacityProfileStatus
+from inferfleet.api.quantities import format_cpu, parse_quantity, two_digits
 from inferfleet.fleet.types import Obj, Plan
+from inferfleet.planning.ledger import content_name
 from inferfleet.planning.types import Evaluated, Measured
 
 CHANGE = 0.15
@@ -20,7 +23,7 @@ def profile_objects(plan: Plan) -> dict[str, Obj]:
         for placement in workload.placements:
             if placement.evaluated and workload.valid:
                 traffic = workload.valid.spec.traffic
-                lengths = (traffic.input_tokens.p50, traffic.output_tokens.p50)
+                lengths = (traffic.input_tokens.p50, traffic.output.p50)
                 found[placement.evaluated.profile] = _profile(
                     placement.evaluated, workload.valid.question.architecture_key, lengths
                 )
@@ -58,3 +61,53 @@ def profile_status(obj: Obj, measured: Measured, stored: Mapping[str, Measured],
         "measuredAt": timestamp(now),
     }
     return {key: obj[key] for key in ("apiVersion", "kind", "metadata")} | {"status": status}
+
+
+def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, Measured]:
+    """Capacity by content; what is older than `max_age` seconds is not believed.
+
+    What the operator measured goes before what somebody declared: it was seen here.
+    """
+    found: dict[str, Measured] = {}
+    for obj in profiles:
+        try:
+            spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
+            name = _content(spec)
+        except ValueError:
+            continue  # written by somebody else, and of no use
+        measured = _measured(obj, now, max_age) or _declared(spec, now, max_age)
+        if measured and (name not in found or found[name].source == "Declared"):
+            found[name] = measured
+    return found
+
+
+def _content(spec: CapacityProfileSpec) -> str:
+    return content_name(
+        (spec.architecture, spec.quantization, spec.engine),
+        (spec.accelerator, float(parse_quantity(spec.accelerators))),
+        spec.slots,
+        (spec.input_tokens, spec.output_tokens),
+    )
+
+
+def _measured(obj: Obj, now: datetime, max_age: float) -> Measured | None:
+    try:
+        status = CapacityProfileStatus.model_validate(obj.get("status", {}))
+        age = now - datetime.fromisoformat(status.measured_at)
+    except (ValidationError, ValueError, TypeError):
+        return None  # not measured yet
+    if status.tokens_per_second <= 0 or age.total_seconds() > max_age:
+        return None
+    return Measured(float(status.tokens_per_second), "Observed" if status.source == "Observed" else "Benchmarked")
+
+
+def _declared(spec: CapacityProfileSpec, now: datetime, max_age: float) -> Measured | None:
+    if spec.declared is None:
+        return None
+    try:
+        since = datetime.fromisoformat(spec.declared.as_of).replace(tzinfo=UTC)
+    except ValueError:
+        return None  # a day that no month has
+    if (now - since).total_seconds() > max_age:
+        return None
+    return Measured(float(spec.declared.tokens_per_second), "Declared")

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from inferfleet import errors, names
 from inferfleet.api.base import GROUP, VERSION, timestamp
-from inferfleet.api.model import ModelSpec, ModelStatus
+from inferfleet.api.model import ModelSpec
+from inferfleet.api.model_status import ModelStatus
+from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
 from inferfleet.fleet.build import build
@@ -17,6 +19,7 @@ from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
 from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem
+from inferfleet.fleet.unobeyed import unobeyed
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster
 from inferfleet.names import Reason
@@ -92,7 +95,10 @@ def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list
     try:
         plan = make_plan(seen, validate(seen, context.catalog, context.settings), replicas)
         model = view(seen)
-        return plan, build(model, plan, context.settings) if model else []
+        if model is None:
+            return plan, []
+        plan = replace(plan, unobeyed=tuple(unobeyed(model.spec, _named_classes(seen, model.spec), context.settings)))
+        return plan, build(model, plan, context.settings)
     except Exception as error:
         log.exception("deciding failed", extra={"namespace": seen.namespace, "model": seen.name})
         problem = Problem(
@@ -101,11 +107,16 @@ def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list
         return make_plan(seen, problem, replicas), []
 
 
+def _named_classes(seen: Observed, spec: ModelSpec) -> dict[str, WorkloadClassSpec]:
+    found = {w.class_: seen.classes.get(w.class_) for w in spec.workloads}
+    return {name: class_ for name, class_ in found.items() if isinstance(class_, WorkloadClassSpec)}
+
+
 def view(seen: Observed) -> ModelView | None:
     """The parts that building needs, or None for a Model that cannot be read."""
     if not isinstance(seen.spec, ModelSpec):
         return None
-    return ModelView(seen.namespace, seen.name, seen.uid, {v.name: v for v in seen.spec.variants})
+    return ModelView(seen.namespace, seen.name, seen.uid, seen.spec)
 
 
 async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, context: Context, now: datetime) -> bool:

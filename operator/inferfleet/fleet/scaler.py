@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from inferfleet import names
+from inferfleet.api.model import Workload
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Plan
 from inferfleet.planning.types import Measured
@@ -22,7 +23,7 @@ def targets(plan: Plan) -> dict[str, Target]:
     """What the loop may scale: planned workloads; a frozen one keeps its replicas."""
     found = {}
     for workload in plan.workloads:
-        if workload.valid is None or not workload.placements:
+        if workload.valid is None or not workload.placements or not _automatic(workload.valid.workload):
             continue
         target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
         assert target.evaluated
@@ -31,16 +32,21 @@ def targets(plan: Plan) -> dict[str, Target]:
             placement=target.name,
             profile=target.evaluated.profile,
             replicas=target.replicas,
-            minimum=bounds.min,
+            minimum=workload.valid.least(target.evaluated.tokens_per_second),
             maximum=bounds.max,
             room=target.evaluated.candidate.pool.free,
             planned_capacity=target.evaluated.tokens_per_second,
             utilization=float(spec.scaling.target_utilization),
             delay=spec.scaling.scale_in_delay.total_seconds(),
-            output_tokens=float(spec.traffic.output_tokens.p50),
+            output_tokens=float(spec.traffic.output.p50),
             planned_demand=workload.valid.declared_demand,
         )
     return found
+
+
+def _automatic(workload: Workload) -> bool:
+    """Whether this operator moves the replicas: not where another autoscaler does, or where it only advises."""
+    return workload.replicas.mode == "Automatic" and workload.placement.mode != "Recommend"
 
 
 @dataclass

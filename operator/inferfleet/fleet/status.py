@@ -1,10 +1,12 @@
 """The status of a Model: a function of what was observed, planned and applied. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
 from inferfleet import names
-from inferfleet.api.model import Endpoint, ModelStatus, PlacementStatus, Rejected, ScalingStatus, Summary
+from inferfleet.api.model_status import Endpoint, ModelStatus, PlacementStatus, Rejected, ScalingStatus, Summary
+from inferfleet.api.quantities import two_digits
 from inferfleet.fleet.conditions import conditions
 from inferfleet.fleet.types import Applied, Live, Observed, Placement, Plan, WorkloadPlan
 from inferfleet.names import Reason
@@ -32,17 +34,13 @@ def compute_status(
         endpoints=[
             Endpoint(class_=w.class_, url=names.endpoint_url(seen.namespace, seen.name, w.class_))
             for w in plan.workloads
-            if w.placements
+            if any(p.state != "Recommended" for p in w.placements)
         ],
         placements=placements,
         rejected=[_rejected(w.class_, r) for w in plan.workloads for r in w.rejected][:MAX_REJECTED],
+        rejected_counts=_counts(plan),
         scaling=_scaling(plan, scaling, seen.status),
     )
-
-
-def two_digits(value: float) -> int:
-    """Rounded to two significant digits, so that noise writes nothing."""
-    return int(float(f"{value:.2g}"))
 
 
 def _placement(
@@ -51,7 +49,7 @@ def _placement(
     known = next((p for p in previous.placements if p.name == placement.name), None)
     pool, variant, engine = placement.identity
     common = {
-        "class": workload.class_,
+        "classes": [workload.class_],
         "name": placement.name,
         "state": placement.state,
         "pool": pool,
@@ -79,12 +77,11 @@ def _placement(
 def _summary(
     seen: Observed, plan: Plan, placements: list[PlacementStatus], served: Mapping[str, float] | None
 ) -> Summary:
-    ready, wanted = (
-        sum(p.ready for p in placements),
-        sum(p.replicas for p in placements if p.state != "Retiring"),
-    )
+    ready = sum(p.ready for p in placements)
+    staying = [p for p in placements if p.state not in ("Retiring", "Recommended")]
+    wanted = sum(p.replicas for p in staying)
     speed = seen.status.summary.tokens_per_second if served is None else two_digits(sum(served.values()))
-    costs = [p.cost_per1_m_tokens for p in placements if p.cost_per1_m_tokens and p.state != "Retiring"]
+    costs = [p.cost_per1_m_tokens for p in staying if p.cost_per1_m_tokens]
     return Summary.model_validate(
         {
             "workloads": len(plan.workloads),
@@ -93,9 +90,14 @@ def _summary(
             "replicas": f"{ready}/{wanted}",
             "tokensPerSecond": speed,
             "costPer1MTokens": max(costs, key=float) if costs else None,
-            "pools": ",".join(sorted({p.pool for p in placements})),
+            "pools": ",".join(sorted({p.pool for p in placements if p.state != "Recommended"})),
         }
     )
+
+
+def _counts(plan: Plan) -> dict[str, int] | None:
+    counts = Counter(r.reason for w in plan.workloads for r in w.rejected)
+    return dict(sorted(counts.items())) or None  # the API server stores an empty map as null
 
 
 def _rejected(class_: str, rejection: Rejection) -> Rejected:

@@ -1,6 +1,7 @@
 """What informers keep of the objects of others: memory and wake-ups follow what is decided on. Pure."""
 
 from inferfleet.fleet.types import Obj
+from inferfleet.kube.informer import trim_metadata
 
 _POD_STATUS = ("podIP", "phase", "conditions", "initContainerStatuses", "containerStatuses")
 _POD_META = (
@@ -29,6 +30,22 @@ def trim_pod(obj: Obj) -> Obj:
     return {"metadata": _only(obj["metadata"], _POD_META), "status": status}
 
 
+def trim_deployment(obj: Obj) -> Obj:
+    """Of `managedFields` only who owns the replicas: an autoscaler's word counts where the Model says so."""
+    trimmed = trim_metadata(obj)
+    owners = [
+        {"manager": entry.get("manager", "")}
+        for entry in obj["metadata"].get("managedFields", ())
+        if "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+    ]
+    return trimmed | {"metadata": trimmed["metadata"] | {"managedFields": owners}}
+
+
+def trim_namespace(obj: Obj) -> Obj:
+    """Name and labels."""
+    return {"metadata": _only(obj["metadata"], ("name", "resourceVersion", "labels"))}
+
+
 def trim_node(obj: Obj) -> Obj:
     """Name, labels, what pods may request, cordon, and readiness without its heartbeat."""
     status = obj.get("status", {})
@@ -37,7 +54,11 @@ def trim_node(obj: Obj) -> Obj:
         "metadata": _only(obj["metadata"], ("name", "resourceVersion", "labels")),
         "spec": _only(obj.get("spec", {}), ("unschedulable",)),
         "status": {
-            "allocatable": _only(status.get("allocatable", {}), ("cpu", "memory")),
+            "allocatable": {
+                name: value
+                for name, value in status.get("allocatable", {}).items()
+                if name in ("cpu", "memory") or "/" in name
+            },
             "conditions": ready,
         },
     }

@@ -1,18 +1,22 @@
 """What passes between the steps. Frozen; raw objects stop at `observe`. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from inferfleet.api.artifacts import Source, Variant
 from inferfleet.api.hardware_pool import HardwarePoolSpec
-from inferfleet.api.model import ModelSpec, ModelStatus, Source, Variant, Workload
+from inferfleet.api.model import ModelSpec, Workload
+from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.fleet.sources import source_of
 from inferfleet.planning.types import Evaluated, Measured, Question, Rejection
+from inferfleet.scaling.law import replicas_for
 
 Obj = dict[str, Any]
 Key = tuple[str, str]
 """Namespace and name."""
-State = Literal["Serving", "Starting", "Retiring", "Frozen"]
+State = Literal["Serving", "Starting", "Retiring", "Frozen", "Recommended"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Node:
     memory: int
     usable: bool
     """Ready and not cordoned."""
+    extended: Mapping[str, int] = field(default_factory=dict)
+    """Devices that pods may request, by extended resource."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class Live:
     deleting: bool
     failure: str
     """What keeps its pods from starting, or empty."""
+    image: str = ""
+    """Runtime image that its pods are told to run."""
+    scaled_by: str = ""
+    """Field manager, other than this operator, that owns the replicas; empty for none."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -75,6 +85,7 @@ class Observed:
     name: str
     uid: str
     generation: int
+    namespace_labels: Mapping[str, str]
     spec: ModelSpec | Problem
     status: ModelStatus
     """As last written."""
@@ -95,13 +106,26 @@ class Valid:
 
     workload: Workload
     spec: WorkloadClassSpec
+    """With the workload's own traffic."""
     question: Question
+    keeps_image: bool = False
+    """Whether a new release leaves its runtime image as it is."""
+
+    def replicas_for_demand(self, tokens_per_second: float) -> int:
+        """For the declared demand, with this capacity of a replica; 0 where none is declared."""
+        return replicas_for(self.declared_demand, tokens_per_second, float(self.spec.scaling.target_utilization))
+
+    def least(self, tokens_per_second: float) -> int:
+        """Replicas that always run: the minimum, and what a guaranteed demand needs, within the maximum."""
+        demand, bounds = self.workload.demand, self.workload.replicas
+        guaranteed = self.replicas_for_demand(tokens_per_second) if demand and demand.guaranteed else 0
+        return min(max(bounds.least, guaranteed), bounds.max)
 
     @property
     def declared_demand(self) -> float:
         """Output tokens per second to plan for until traffic is observed; 0 where none is declared."""
         demand = self.workload.demand
-        return demand.requests_per_second * float(self.spec.traffic.output_tokens.p50) if demand else 0.0
+        return demand.per_second * self.spec.traffic.output.p50 if demand else 0.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +146,10 @@ class Placement:
     replicas: int
     evaluated: Evaluated | None
     """What to build it from; None: it stays as it is."""
+    image: str | None = None
+    """The runtime image that it keeps; None: this release's."""
+    scaled_elsewhere: bool = False
+    """Another manager owns the replicas: they are no part of the apply."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +172,8 @@ class Plan:
     workloads: tuple[WorkloadPlan, ...]
     keep_all: bool = False
     """The Model could not be read: nothing of it may be removed."""
+    unobeyed: tuple[tuple[str, str], ...] = ()
+    """Fields that are set and not acted on, each with what is done instead."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +192,12 @@ class ModelView:
     namespace: str
     name: str
     uid: str
-    variants: Mapping[str, Variant]
+    spec: ModelSpec
+
+    @property
+    def variants(self) -> Mapping[str, Variant]:
+        return {v.name: v for v in self.spec.variants}
 
     def source(self, variant: Variant) -> Source:
-        """Of the file that is fetched: its own, or that of the variant it is quantized from."""
-        found = (self.variants[variant.quantize_from] if variant.quantize_from else variant).source
-        assert found  # a rule of the CRD
-        return found
+        """Of the file that is fetched."""
+        return source_of(variant, self.variants)

@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 
-from inferfleet.api.model import Architecture, ModelSpec, Workload
+from pydantic import ValidationError
+
+from inferfleet.api import artifacts
+from inferfleet.api.architecture import Architecture
+from inferfleet.api.model import ModelSpec, PlacementPolicy, Workload
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
-from inferfleet.fleet.types import Blocked, Live, Node, Observed, PoolView, Problem, Valid
+from inferfleet.catalog.near import unknown
+from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, selector_of
+from inferfleet.fleet.sources import seen_as, source_of, sourceless
+from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid
 from inferfleet.names import Reason, digest
-from inferfleet.planning.types import Pool, Question, Variant
+from inferfleet.planning.types import Pin, Pool, Question, Variant
 from inferfleet.settings import Settings
 from inferfleet_runtime.engines import ENGINES
+
+_NEEDED = ("layers", "hidden", "feed_forward", "heads", "kv_heads", "head_dim", "vocabulary")
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ def validate(seen: Observed, catalog: Catalog, settings: Settings) -> tuple[Vali
     """One result per workload in the order of the spec, or the problem that blocks all of them."""
     if isinstance(seen.spec, Problem):
         return seen.spec
+    if problem := sourceless(seen.spec.variants):
+        return Problem(Reason.INVALID_SPEC, problem)
     architecture = _architecture(seen.spec.architecture, catalog)
     if isinstance(architecture, Problem):
         return architecture
@@ -36,15 +47,15 @@ def _architecture(given: Architecture, catalog: Catalog) -> tuple[ModelArchitect
     if given.preset is not None:
         if found := catalog.models.get(given.preset):
             return found, given.preset
-        message = (
-            f"spec.architecture.preset: the catalog has no {given.preset}; it has {', '.join(sorted(catalog.models))}"
-        )
+        message = f"spec.architecture.preset: {unknown(given.preset, catalog.models)}"
         return Problem(Reason.ARCHITECTURE_UNKNOWN, message)
-    numbers = given.model_dump(exclude={"preset"})
-    if None in numbers.values():
-        lacking = ", ".join(sorted(name for name, value in numbers.items() if value is None))
+    numbers = given.model_dump(exclude={"preset"}, exclude_none=True)
+    if lacking := ", ".join(sorted(set(_NEEDED) - set(numbers))):
         return Problem(Reason.INVALID_SPEC, f"spec.architecture: without preset, also {lacking} must be given")
-    return ModelArchitecture(name="inline", **numbers), f"custom-{digest(numbers)}"
+    try:
+        return ModelArchitecture(name="inline", **numbers), f"custom-{digest(numbers)}"
+    except ValidationError as error:  # the CRD's rules say it first; an object may be older than they are
+        return Problem(Reason.INVALID_SPEC, f"spec.architecture: {error.errors()[0]['msg']}")
 
 
 def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[Catalog, Settings]) -> Valid | Blocked:
@@ -54,38 +65,40 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
         return Blocked(workload.class_, Problem(Reason.CLASS_NOT_FOUND, message))
     if isinstance(class_, Problem):
         return Blocked(workload.class_, class_)
+    if not allows(class_.allowed_namespaces, seen.namespace_labels):
+        message = f"WorkloadClass {workload.class_} does not allow namespace {seen.namespace} (spec.allowedNamespaces)"
+        return Blocked(workload.class_, Problem(Reason.CLASS_NOT_ALLOWED, message))
+    class_ = class_.model_copy(update={"traffic": class_.traffic.overridden(workload.traffic)})
     mine = (seen.namespace, seen.name, workload.class_)
     live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
-    if problem := _vanished(live, seen):
+    if problem := _vanished(live, seen, context[0]):
         return Blocked(workload.class_, problem)
-    pools = tuple(_pool(p, seen, mine, context[0]) for p in _selected(workload, seen))
-    return Valid(workload, class_, _question(workload, class_, known, seen, (pools, *context)))
+    pools = tuple(pool(p, seen, mine, context[0]) for p in _selected(workload, seen))
+    question = _question(workload, class_, known, seen, (pools, *context))
+    return Valid(workload, class_, question, known.spec.engine_update == "Manual")
 
 
-def _vanished(live: list[Live], seen: Observed) -> Problem | None:
+def _vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | None:
     """A pool or all its nodes gone under a placement that serves: a mistake until somebody says otherwise.
 
     One that never got ready serves nobody: it is no reason to freeze what does.
     """
     for placement in [p for p in live if p.ready] or live:
         name = placement.pool
-        pool = seen.pools.get(name)
-        if pool is None:
+        found = seen.pools.get(name)
+        if found is None:
             return Problem(Reason.POOL_NOT_FOUND, f"HardwarePool {name} does not exist any more")
-        if isinstance(pool, Problem):
-            return pool
-        if not any(_matches(node, pool) for node in seen.nodes):
+        if isinstance(found, Problem):
+            return found
+        selector = selector_of(found.spec, accelerator_of(found.spec, catalog)[1])
+        if not matching(seen.nodes, selector):
             return Problem(Reason.NODES_NOT_FOUND, f"no node matches HardwarePool {name} any more")
     return None
 
 
 def _selected(workload: Workload, seen: Observed) -> list[PoolView]:
-    wanted = workload.pools.match_labels.items() if workload.pools else ()
-    return [
-        pool
-        for pool in seen.pools.values()
-        if isinstance(pool, PoolView) and all(pool.labels.get(key) == value for key, value in wanted)
-    ]
+    wanted = workload.pools.match_labels if workload.pools else {}
+    return [p for p in seen.pools.values() if isinstance(p, PoolView) and matches(p.labels, wanted)]
 
 
 def _question(
@@ -100,43 +113,25 @@ def _question(
     return Question(
         architecture=known.architecture,
         architecture_key=known.key,
-        variants=tuple(Variant(v.name, v.quantization) for v in known.spec.variants),
+        variants=tuple(_variant(v, known.spec) for v in known.spec.variants),
         pools=pools,
         workload=class_,
-        min_replicas=workload.replicas.min,
+        min_replicas=workload.replicas.least,
         incumbents=frozenset(incumbents),
         engines=ENGINES,
         quantizations=catalog.quantizations,
         ledger=seen.ledger,
         move_saving=float("inf") if settings.pause_moves else settings.move_saving,
+        pin=_pin(workload.placement),
     )
 
 
-def _pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Catalog) -> Pool:
-    spec = view.spec
-    accelerator = catalog.accelerators.get(spec.accelerator)
-    usable = [n for n in seen.nodes if n.usable and _matches(n, view)]
-    usable = sorted(usable, key=lambda n: n.name)[: spec.nodes.max_nodes]
-    size = sum(_fits(n, float(spec.nodes.replica.cpu), spec.nodes.replica.memory) for n in usable)
-    held = sum(pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != mine)
-    return Pool(
-        name=view.name,
-        accelerator_name=spec.accelerator,
-        accelerator=accelerator,
-        engines=tuple(spec.engines) if spec.engines is not None else (accelerator.engines if accelerator else ()),
-        selector=spec.nodes.selector,
-        cores=float(spec.nodes.replica.cpu),
-        memory=spec.nodes.replica.memory,
-        price=spec.price.per_accelerator_hour if spec.price else None,
-        nodes=len(usable),
-        free=size - held,
-    )
+def _variant(variant: artifacts.Variant, spec: ModelSpec) -> Variant:
+    source = source_of(variant, {v.name: v for v in spec.variants})
+    return Variant(variant.name, variant.quantization, seen_as(source.uri).split(":")[0], tuple(variant.accuracy))
 
 
-def _fits(node: Node, cores: float, memory: int) -> int:
-    """Replicas on an empty node: an upper bound, since the scheduler knows what else runs there."""
-    return int(min(node.cores / cores, node.memory / memory))
-
-
-def _matches(node: Node, pool: PoolView) -> bool:
-    return all(node.labels.get(key) == value for key, value in pool.spec.nodes.selector.items())
+def _pin(policy: PlacementPolicy) -> Pin | None:
+    if policy.mode != "Pinned" or policy.pool is None or policy.variant is None:
+        return None
+    return Pin(policy.pool, policy.variant, policy.engine, policy.tensor_parallel)

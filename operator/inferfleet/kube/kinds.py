@@ -35,6 +35,8 @@ class Kind:
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments", namespaced=True)
 SERVICE = Kind("v1", "Service", "services", namespaced=True)
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
+POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", namespaced=True)
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", namespaced=True)
 POD = Kind("v1", "Pod", "pods", namespaced=True)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
@@ -55,6 +57,8 @@ CORE = (
     DEPLOYMENT,
     SERVICE,
     CONFIG_MAP,
+    POD_DISRUPTION_BUDGET,
+    NETWORK_POLICY,
     POD,
     NODE,
     NAMESPACE,

@@ -5,7 +5,9 @@ from itertools import product
 from math import exp, log
 from statistics import fmean
 
-from inferfleet.names import Reason, digest, join
+from inferfleet.names import Reason
+from inferfleet.planning.ledger import content_name
+from inferfleet.planning.objectives import OBJECTIVES, over_limit
 from inferfleet.planning.performance import MEMORY_SHARE, predict
 from inferfleet.planning.rules import CAPABILITY_RULES, RULES, slo_violation
 from inferfleet.planning.types import Answer, Candidate, Evaluated, Prediction, Question, Rejection
@@ -23,9 +25,10 @@ def choose(question: Question) -> Answer:
         (possible if isinstance(result, Evaluated) else rejected).append(result)  # type: ignore[arg-type]
     if not possible:
         return Answer(None, Reason.NO_CANDIDATE, _no_candidate(rejected), tuple(rejected), ())
-    ranked = sorted(possible, key=lambda e: (_score(e, question), e.identity))
+    goal = OBJECTIVES[question.workload.objective]
+    ranked = sorted(possible, key=lambda e: (goal.score(e), e.identity))
     chosen, reason, message = _keep_incumbent(ranked, question)
-    losers = tuple(_lost(e, chosen, question) for e in ranked if e is not chosen)
+    losers = tuple(Rejection(e.candidate, goal.lost, goal.words(e, chosen)) for e in ranked if e is not chosen)
     return Answer(chosen, reason, message, losers + tuple(rejected), tuple(ranked))
 
 
@@ -49,11 +52,7 @@ def evaluate(candidate: Candidate, q: Question, corrections: dict[tuple[str, str
         binding, message = slo_violation(fitting[0], q) or ("", "")
         return Rejection(candidate, Reason.SLO_VIOLATED, message, binding)
     evaluated = _priced(candidate, _best_batch(within, q), q, corrections)
-    limit = q.workload.limits.cost_per1_m_tokens
-    if limit is not None and evaluated.cost > limit:
-        message = f"{evaluated.cost} USD per 1M tokens, {limit} allowed"
-        return Rejection(candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens")
-    return evaluated
+    return over_limit(evaluated, q.workload.limits) or evaluated
 
 
 def _best_batch(within: list[Prediction], q: Question) -> Prediction:
@@ -80,27 +79,19 @@ def calibration(q: Question) -> dict[tuple[str, str], float]:
 
 
 def profile_name(candidate: Candidate, q: Question, slots: int) -> str:
-    """Name of the CapacityProfile: readable, and unique by the content that decides the speed."""
-    traffic = q.workload.traffic
-    key = [
-        q.architecture_key,
-        candidate.variant.quantization,
-        candidate.engine,
-        candidate.pool.accelerator_name,
-        candidate.pool.cores,
-        slots,
-        traffic.input_tokens.p50,
-        traffic.output_tokens.p50,
-    ]
-    quantization = candidate.variant.quantization.lower().replace("_", "-")
-    return join(q.architecture_key.replace(".", "-"), quantization, candidate.pool.accelerator_name, digest(key, 10))
+    """Name of the CapacityProfile of a candidate with so many slots."""
+    lengths = q.workload.traffic.input_tokens.p50, q.workload.traffic.output.p50
+    what = (q.architecture_key, candidate.variant.quantization, candidate.engine)
+    return content_name(what, (candidate.pool.accelerator_name, candidate.pool.cores), slots, lengths)
 
 
 def _predictions(candidate: Candidate, q: Question) -> list[Prediction]:
     quantization, engine = q.quantizations[candidate.variant.quantization], q.engines[candidate.engine]
     assert candidate.pool.accelerator
     where = (candidate.pool.accelerator, candidate.pool.cores)
-    sizes = [b for b in BATCH_SIZES if b <= q.workload.serving.max_batch_size]
+    serving = q.workload.serving
+    most = 1 if serving.batching == "Off" else serving.max_batch_size
+    sizes = [b for b in BATCH_SIZES if b <= most]
     return [predict(q.architecture, quantization, engine, where, (q.workload.traffic, b)) for b in sizes]
 
 
@@ -129,33 +120,19 @@ def _cost(candidate: Candidate, tokens_per_second: float, q: Question) -> Decima
     return Decimal(f"{hourly / (tokens_per_second * utilization * 3600) * 1e6:.2g}").normalize() + 0
 
 
-def _score(e: Evaluated, q: Question) -> float:
-    return float(e.cost) if q.workload.objective == "Cost" else e.prediction.end_to_end
-
-
 def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, str]:
-    best = ranked[0]
+    best, goal = ranked[0], OBJECTIVES[q.workload.objective]
     running = [e for e in ranked if e.identity in q.incumbents]
-    if running and running[0] is not best and not _score(best, q) < _score(running[0], q) * (1 - q.move_saving):
-        saving = 1 - _score(best, q) / (_score(running[0], q) or 1)
+    if running and running[0] is not best and not goal.score(best) < goal.score(running[0]) * (1 - q.move_saving):
+        saving = 1 - goal.score(best) / (goal.score(running[0]) or 1)
         message = f"{_name(best)} would save {saving:.0%}; a move must save {q.move_saving:.0%}"
         return running[0], Reason.INCUMBENT_KEPT, message
-    reason = Reason.CHEAPEST_WITHIN_SLO if q.workload.objective == "Cost" else Reason.FASTEST_WITHIN_SLO
     p = best.prediction
     message = (
         f"{best.cost} USD per 1M tokens; {p.slots} slots, {best.tokens_per_second:.3g} tokens/s a replica "
         f"({best.capacity_source.lower()}); TTFT {p.ttft * 1000:.3g} ms and TPOT {p.tpot * 1000:.3g} ms expected"
     )
-    return best, reason, message
-
-
-def _lost(e: Evaluated, chosen: Evaluated, q: Question) -> Rejection:
-    if q.workload.objective == "Latency":
-        ratio = e.prediction.end_to_end / chosen.prediction.end_to_end
-        message = f"{e.prediction.end_to_end * 1000:.3g} ms a request expected, {ratio:.2g} times the chosen"
-        return Rejection(e.candidate, Reason.LATENCY_ABOVE_BEST, message)
-    ratio = float(e.cost / chosen.cost) if chosen.cost else 1.0
-    return Rejection(e.candidate, Reason.COST_ABOVE_BEST, f"{e.cost} USD per 1M tokens, {ratio:.2g} times the chosen")
+    return best, goal.chosen, message
 
 
 def _name(e: Evaluated) -> str:

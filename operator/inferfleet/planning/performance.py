@@ -5,7 +5,7 @@ the KV cache of every running request once, or is bound by arithmetic; a prefill
 arithmetic. Two operations per weight and token (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
 """
 
-from inferfleet.api.workload_class import Traffic
+from inferfleet.api.common import Traffic
 from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
 from inferfleet.planning.types import Prediction
 from inferfleet_runtime.engines import EngineProfile
@@ -23,7 +23,7 @@ def memory_bytes(
 ) -> float:
     """Weights, KV cache of every slot, and the engine's own overhead."""
     context = engine.slot_context_tokens(context_tokens)
-    kv = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim) * slots * context
+    kv = model.kv_bytes(context, engine.kv_bytes_per_element) * slots
     return model.parameters * quantization.bytes_per_weight + kv + engine.process_overhead_bytes
 
 
@@ -41,12 +41,12 @@ def predict(
     Throughput is slots / (TPOT + prefill / output), the closed loop without think time.
     """
     (accelerator, count), (traffic, slots) = where, load
-    tokens_in, tokens_out = traffic.input_tokens.p50, traffic.output_tokens.p50
-    operations = accelerator.operations[quantization.name] * count
+    tokens_in, tokens_out = traffic.input_tokens.p50, traffic.output.p50
+    operations = _speed(accelerator, quantization) * count
     bandwidth = accelerator.memory_bandwidth * count
-    kv_token = engine.kv_bytes_per_token(model.layers, model.kv_heads, model.head_dim)
     weights = model.block_parameters * quantization.bytes_per_weight
-    read = (weights + slots * (tokens_in + tokens_out / 2) * kv_token) / bandwidth
+    cached = model.kv_bytes(tokens_in + tokens_out // 2, engine.kv_bytes_per_element)
+    read = (weights + slots * cached) / bandwidth
     step = max(read, 2 * model.block_parameters * slots / operations)
     prefill = 2 * model.block_parameters * tokens_in / operations
     tpot = step + prefill * (slots - 1) / tokens_out
@@ -59,3 +59,12 @@ def predict(
         tokens_per_second=slots / (tpot + prefill / tokens_out),
         memory=memory_bytes(model, quantization, engine, slots, traffic.context_tokens),
     )
+
+
+def _speed(accelerator: Accelerator, quantization: Quantization) -> float:
+    found = accelerator.operations_for(quantization)
+    if found is None:
+        raise ValueError(
+            f"nothing is known of {quantization.name} on {accelerator.name}: a rule should have refused it"
+        )
+    return found

@@ -3,11 +3,43 @@
 from collections.abc import Callable
 
 from inferfleet.api.quantities import format_duration, human_bytes
+from inferfleet.catalog.near import unknown
 from inferfleet.names import Reason
+from inferfleet.planning.evidence import evidence_holds
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes
 from inferfleet.planning.types import Candidate, Prediction, Question, Rejection
 
 Rule = Callable[[Candidate, Question], Rejection | None]
+
+
+def namespace_allowed(c: Candidate, q: Question) -> Rejection | None:
+    if c.pool.allowed:
+        return None
+    message = f"pool {c.pool.name} does not allow this namespace (spec.allowedNamespaces)"
+    return Rejection(c, Reason.NAMESPACE_NOT_ALLOWED, message)
+
+
+def as_pinned(c: Candidate, q: Question) -> Rejection | None:
+    pin = q.pin
+    if pin is None:
+        return None
+    if (pin.pool, pin.variant) != (c.pool.name, c.variant.name) or (pin.engine or c.engine) != c.engine:
+        wanted = f"{pin.variant} on {pin.pool}" + (f" with {pin.engine}" if pin.engine else "")
+        return Rejection(c, Reason.NOT_PINNED, f"spec.workloads[].placement pins {wanted}")
+    if pin.tensor_parallel and pin.tensor_parallel != 1:
+        message = f"this release serves each replica on one accelerator, not on {pin.tensor_parallel} (tensorParallel)"
+        return Rejection(c, Reason.PARALLELISM_UNSUPPORTED, message)
+    return None
+
+
+def external_reachable(c: Candidate, q: Question) -> Rejection | None:
+    if c.pool.external is None:
+        return None
+    if not q.workload.limits.allow_external:
+        message = "the class keeps requests inside the cluster (limits.allowExternal is not true)"
+        return Rejection(c, Reason.EXTERNAL_NOT_ALLOWED, message)
+    message = "this release has no gateway yet that could send requests to a provider"
+    return Rejection(c, Reason.EXTERNAL_NOT_SERVED, message)
 
 
 def accelerator_known(c: Candidate, q: Question) -> Rejection | None:
@@ -17,7 +49,8 @@ def accelerator_known(c: Candidate, q: Question) -> Rejection | None:
 
 
 def engine_supported(c: Candidate, q: Question) -> Rejection | None:
-    if c.engine in q.engines:
+    engine, accelerator = q.engines.get(c.engine), c.pool.accelerator
+    if engine and accelerator and accelerator.kind.lower() in engine.platforms:
         return None
     return Rejection(
         c,
@@ -26,36 +59,73 @@ def engine_supported(c: Candidate, q: Question) -> Rejection | None:
     )
 
 
-def quantization_allowed(c: Candidate, q: Question) -> Rejection | None:
-    policy = q.workload.quantization
-    if policy is None or c.variant.quantization in policy.allow:
+def replica_declared(c: Candidate, q: Question) -> Rejection | None:
+    if c.pool.memory > 0:
         return None
-    return Rejection(
-        c,
-        Reason.QUANTIZATION_NOT_ALLOWED,
-        f"the class allows {', '.join(policy.allow)}, not {c.variant.quantization}",
-    )
+    message = f"pool {c.pool.name} does not say what a replica gets: set spec.nodes.replica (cpu and memory)"
+    return Rejection(c, Reason.REPLICA_NOT_DECLARED, message)
+
+
+def modality_supported(c: Candidate, q: Question) -> Rejection | None:
+    if q.workload.modality != q.architecture.modality:
+        message = f"the class asks for {q.workload.modality}, and the model is for {q.architecture.modality}"
+        return Rejection(c, Reason.MODALITY_UNSUPPORTED, message)
+    if q.workload.modality in q.engines[c.engine].modalities:
+        return None
+    message = f"{c.engine} serves {', '.join(sorted(q.engines[c.engine].modalities))}, not {q.workload.modality}"
+    return Rejection(c, Reason.MODALITY_UNSUPPORTED, message)
+
+
+def quantization_known(c: Candidate, q: Question) -> Rejection | None:
+    name = c.variant.quantization
+    if name in q.quantizations:
+        return None
+    return Rejection(c, Reason.QUANTIZATION_UNKNOWN, unknown(name, q.quantizations))
+
+
+def quantization_allowed(c: Candidate, q: Question) -> Rejection | None:
+    allowed = q.workload.quantization.allow if q.workload.quantization else None
+    if allowed is None or c.variant.quantization in allowed:
+        return None
+    message = f"the class allows {', '.join(allowed)}, not {c.variant.quantization}"
+    return Rejection(c, Reason.QUANTIZATION_NOT_ALLOWED, message)
+
+
+def accurate_enough(c: Candidate, q: Question) -> Rejection | None:
+    quantization = q.quantizations[c.variant.quantization]
+    problem = evidence_holds(c.variant, quantization, q.workload)
+    return Rejection(c, *problem) if problem else None
 
 
 def quantization_supported(c: Candidate, q: Question) -> Rejection | None:
-    accelerator = c.pool.accelerator
-    if (
-        accelerator
-        and c.variant.quantization in q.engines[c.engine].serves
-        and c.variant.quantization in accelerator.operations
-    ):
+    accelerator, name = c.pool.accelerator, c.variant.quantization
+    served = name in q.engines[c.engine].serves
+    if served and accelerator and accelerator.operations_for(q.quantizations[name]):
         return None
-    return Rejection(
-        c,
-        Reason.QUANTIZATION_UNSUPPORTED,
-        f"{c.engine} does not serve {c.variant.quantization} on {c.pool.accelerator_name}",
-    )
+    message = f"{c.engine} does not serve {name} on {c.pool.accelerator_name}"
+    return Rejection(c, Reason.QUANTIZATION_UNSUPPORTED, message)
+
+
+def source_supported(c: Candidate, q: Question) -> Rejection | None:
+    known = q.engines[c.engine].schemes
+    if c.variant.scheme in known:
+        return None
+    message = f"this release fetches from {', '.join(sorted(known))}, not from {c.variant.scheme}"
+    return Rejection(c, Reason.SOURCE_UNSUPPORTED, message)
 
 
 def priced(c: Candidate, q: Question) -> Rejection | None:
     if c.pool.price is not None:
         return None
     return Rejection(c, Reason.NO_PRICE, f"pool {c.pool.name} has no spec.price, so its cost cannot be compared")
+
+
+def power_known(c: Candidate, q: Question) -> Rejection | None:
+    needed = q.workload.objective == "Energy" or q.workload.limits.joules_per_token is not None
+    if not needed or c.pool.watts is not None:
+        return None
+    message = f"pool {c.pool.name} has no spec.power, and the catalog knows none, so its energy cannot be compared"
+    return Rejection(c, Reason.NO_POWER, message)
 
 
 def memory_fits(c: Candidate, q: Question) -> Rejection | None:
@@ -88,11 +158,20 @@ def pool_has_room(c: Candidate, q: Question) -> Rejection | None:
 
 
 CAPABILITY_RULES: tuple[Rule, ...] = (
+    namespace_allowed,
+    as_pinned,
+    external_reachable,
     accelerator_known,
     engine_supported,
+    replica_declared,
+    modality_supported,
+    quantization_known,
     quantization_allowed,
+    accurate_enough,
     quantization_supported,
+    source_supported,
     priced,
+    power_known,
     memory_fits,
 )
 """Whether it could serve on an empty pool."""
@@ -106,6 +185,7 @@ def slo_violation(p: Prediction, q: Question) -> tuple[str, str] | None:
         ("ttft", p.ttft, slo.ttft),
         ("tpot", p.tpot, slo.tpot),
         ("endToEnd", p.end_to_end, slo.end_to_end),
+        ("deadline", p.end_to_end, slo.deadline),
     ):
         if allowed is not None and expected > allowed.total_seconds():
             return name, f"{name} of {expected * 1000:.3g} ms expected, {format_duration(allowed)} allowed"

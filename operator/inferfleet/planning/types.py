@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from inferfleet.api.artifacts import Accuracy
+from inferfleet.api.external import External
+from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
 from inferfleet_runtime.engines import EngineProfile
@@ -22,6 +25,7 @@ class Pool:
     selector: Mapping[str, str]
     """Labels of its nodes."""
     cores: float
+    """Accelerators of one replica; for CPUs, cores."""
     memory: int
     """Bytes of one replica."""
     price: Decimal | None
@@ -29,7 +33,15 @@ class Pool:
     nodes: int
     """Matching nodes that may be used."""
     free: int
-    """Replicas that fit beside what other workloads hold."""
+    """Replicas that fit beside what other workloads hold, within the namespace's quota."""
+    allowed: bool = True
+    """Whether the Model's namespace may use it."""
+    watts: float | None = None
+    """Power of one accelerator at full load; None where nobody says."""
+    external: External | None = None
+    """A provider outside the cluster: no nodes."""
+    spec: HardwarePoolSpec | None = None
+    """As declared: what building pods needs of it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,20 @@ class Variant:
 
     name: str
     quantization: str
+    scheme: str = "file"
+    """Of the URI that its bytes come from."""
+    accuracy: tuple[Accuracy, ...] = ()
+    """Evidence of how much quantization cost."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What the user chose instead of the planner; None is left to the planner."""
+
+    pool: str
+    variant: str
+    engine: str | None = None
+    tensor_parallel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,7 @@ class Measured:
     """A capacity from the ledger."""
 
     tokens_per_second: float
-    source: Literal["Benchmarked", "Observed"]
+    source: Literal["Declared", "Benchmarked", "Observed"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +105,15 @@ class Evaluated:
     prediction: Prediction
     tokens_per_second: float
     """Output tokens per second of one replica: measured where the ledger has it."""
-    capacity_source: Literal["Estimated", "Benchmarked", "Observed"]
+    capacity_source: Literal["Estimated", "Declared", "Benchmarked", "Observed"]
     cost: Decimal
     """USD per million output tokens at the planned utilization."""
+
+    @property
+    def joules_per_token(self) -> float | None:
+        """Power at full load over throughput; None where the power is not known."""
+        pool = self.candidate.pool
+        return None if pool.watts is None else pool.watts * pool.cores / self.tokens_per_second
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -116,6 +148,7 @@ class Question:
     ledger: Mapping[str, Measured]
     """Measured capacity by name of the CapacityProfile."""
     move_saving: float
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ LLAMA_CPP = EngineProfile(
     serves=frozenset({"F32", "F16", "BF16", "Q8_0", "Q4_0"}),
     quantizes_to=frozenset({"Q8_0", "Q4_0"}),
     platforms=frozenset({"cpu"}),
+    modalities=frozenset({"Text"}),
+    schemes=frozenset({"file", "https", "oci"}),
     # resident memory of both processes less weights and KV cache: 115 to 141 MiB, measured with 27 million to
     # 0.4 billion parameters in F16, Q8_0 and Q4_0, 4 and 16 busy slots, 512 prompt tokens a step
     process_overhead_bytes=160 * 2**20,

@@ -14,6 +14,10 @@ class EngineProfile:
     """Those that `inferfleet-runtime quantize` can make from F16, BF16 or F32."""
     platforms: frozenset[str]
     """Kinds of device: `cpu`."""
+    modalities: frozenset[str]
+    """What requests may ask for: `Text`, `Embedding`, ..."""
+    schemes: frozenset[str]
+    """Of the source URIs that `inferfleet-runtime fetch` can bring it files from."""
     process_overhead_bytes: int
     """Resident memory beyond weights and KV cache."""
     kv_bytes_per_element: int

@@ -2,20 +2,28 @@
 
 from inferfleet.fleet.build.config_map import config_map
 from inferfleet.fleet.build.deployment import deployment
+from inferfleet.fleet.build.protection import disruption_budget, network_policy
 from inferfleet.fleet.build.service import service
 from inferfleet.fleet.types import ModelView, Obj, Plan
 from inferfleet.settings import Settings
 
 
 def build(model: ModelView, plan: Plan, settings: Settings) -> list[Obj]:
-    """All objects to apply: per planned workload a Service, and for its chosen placement ConfigMap and Deployment."""
+    """All objects to apply: per planned workload a Service, and for its placements all that they are made of."""
     objects: list[Obj] = []
     for workload in plan.workloads:
         if workload.valid is None:
             continue
-        objects.append(service(model, workload.class_))
-        for placement in workload.placements:
+        deployed = [p for p in workload.placements if p.state != "Recommended"]
+        if deployed:
+            objects.append(service(model, workload.class_))
+        for placement in deployed:
             if placement.evaluated:
                 config = config_map(model, workload.valid, placement)
-                objects += [config, deployment(model, workload.valid, placement, config, settings)]
+                objects += [
+                    config,
+                    disruption_budget(model, workload.valid, placement),
+                    network_policy(model, workload.valid, placement),
+                    deployment(model, workload.valid, placement, config, settings),
+                ]
     return objects

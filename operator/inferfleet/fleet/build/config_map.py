@@ -5,6 +5,7 @@ from math import floor
 
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
+from inferfleet.fleet.sources import seen_as
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet_runtime import contract
 
@@ -41,7 +42,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         served_model_name=f"{model.namespace}/{model.name}",
         workload_class=valid.workload.class_,
         engine=chosen.candidate.engine,  # type: ignore[arg-type]
-        source=contract.Source(uri=source.uri, sha256=source.sha256),
+        source=contract.Source(uri=seen_as(source.uri), sha256=source.sha256),
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
         context_tokens=traffic.context_tokens,
@@ -50,7 +51,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         admission=contract.Admission(max_queued_tokens=QUEUED_WAVES * slots * traffic.context_tokens),
         benchmark=contract.Benchmark(
             prompt_tokens=traffic.input_tokens.p50,
-            output_tokens=traffic.output_tokens.p50,
+            output_tokens=traffic.output.p50,
             max_seconds=BENCHMARK_SECONDS,
         ),
         drain_seconds=int(valid.spec.scaling.drain.total_seconds()),

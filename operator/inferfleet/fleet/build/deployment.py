@@ -3,8 +3,12 @@
 from typing import Any
 
 from inferfleet import names
+from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.quantities import format_bytes, format_cpu, parse_quantity
-from inferfleet.fleet.build.meta import child
+from inferfleet.fleet.build.meta import child, placement_labels, placement_selector
+from inferfleet.fleet.build.patch import patched
+from inferfleet.fleet.build.scheduling import scheduling
+from inferfleet.fleet.build.volumes import mounts, volumes
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet.planning.types import Pool
 from inferfleet.settings import Settings
@@ -17,29 +21,26 @@ USER = 65532
 
 
 def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj, settings: Settings) -> Obj:
-    """`replicas` is always part of it: this operator is their one writer."""
+    """`replicas` is always part of it, since this operator is their one writer, but where another has taken over."""
     assert placement.evaluated
     candidate = placement.evaluated.candidate
-    selector = {
-        **names.workload_labels(model.name, valid.workload.class_),
-        names.LABEL_PLACEMENT: names.placement_id(*placement.identity),
+    selector, labels = placement_selector(model, valid, placement), placement_labels(model, valid, placement)
+    metadata = model.spec.pod_metadata
+    template = {
+        "metadata": {
+            "labels": dict(metadata.labels) | labels | {names.LABEL_MANAGED: "true"},
+            "annotations": dict(metadata.annotations) | {names.ANNOTATION_CONFIG: names.digest(config["data"], 16)},
+        },
+        "spec": _pod(model, valid, placement, config["metadata"]["name"], settings),
     }
-    labels = selector | {
-        names.LABEL_POOL: candidate.pool.name,
-        names.LABEL_VARIANT: candidate.variant.name,
-        names.LABEL_ENGINE: candidate.engine,
-    }
-    template_labels = labels | {names.LABEL_MANAGED: "true"}
-    template_notes = {names.ANNOTATION_CONFIG: names.digest(config["data"], 16)}
     spec = {
         "replicas": placement.replicas,
         "selector": {"matchLabels": selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-        "template": {
-            "metadata": {"labels": template_labels, "annotations": template_notes},
-            "spec": _pod(model, valid, placement, config["metadata"]["name"], settings),
-        },
+        "template": _by_admin(template, candidate.pool.spec),
     }
+    if placement.scaled_elsewhere:
+        del spec["replicas"]
     notes = {
         names.ANNOTATION_SLOTS: str(placement.evaluated.prediction.slots),
         names.ANNOTATION_PROFILE: placement.evaluated.profile,
@@ -47,14 +48,24 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
 
 
+def _by_admin(template: dict[str, Any], pool: HardwarePoolSpec | None) -> dict[str, Any]:
+    """With the pool's patch, which may change everything but the labels that make the pods ours."""
+    merged = patched(template, pool.pod_template_patch if pool else None)
+    metadata = merged.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels", {}), dict):
+        return merged  # the API server will say what is wrong with it
+    labels = metadata.get("labels", {}) | template["metadata"]["labels"]
+    return merged | {"metadata": metadata | {"labels": labels}}
+
+
 def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str, settings: Settings) -> dict[str, Any]:
     assert placement.evaluated
     pool = placement.evaluated.candidate.pool
     variant = model.variants[placement.evaluated.candidate.variant.name]
     uri = model.source(variant).uri
-    image = uri.removeprefix("oci://").split("#")[0] if uri.startswith("oci://") else None
     commands = ["fetch", *(["quantize"] if variant.quantize_from else [])]
     drain = int(valid.spec.scaling.drain.total_seconds())
+    image = placement.image or settings.runtime_image
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -66,31 +77,22 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": drain + EXIT_MARGIN,
-        "initContainers": [_container(command, pool, settings, image is not None) for command in commands],
-        "containers": [_serve(placement, settings, image is not None)],
-        "volumes": _volumes(config_name, image),
+        "initContainers": [_container(command, pool, (image, settings), uri) for command in commands],
+        "containers": [_serve(placement, (image, settings), uri)],
+        "volumes": volumes(config_name, uri),
     }
-    if pool.selector:
-        pod["nodeSelector"] = dict(pool.selector)
-    return pod
+    return pod | scheduling(model.spec, pool, valid.spec.priority, settings)
 
 
-def _container(command: str, pool: Pool, settings: Settings, from_image: bool) -> dict[str, Any]:
+def _container(command: str, pool: Pool, image: tuple[str, Settings], uri: str) -> dict[str, Any]:
     cores, memory = format_cpu(parse_quantity(pool.cores)), format_bytes(pool.memory)
     # What serves is limited to what it requests: the speed that was measured is the speed that is there.
     # Before it, idle cores of the node shorten the boot.
     limits = {"cpu": cores, "memory": memory} if command == "serve" else {"memory": memory}
-    mounts = [
-        {"name": "config", "mountPath": str(contract.CONFIG_PATH.parent), "readOnly": True},
-        {"name": "weights", "mountPath": str(contract.WEIGHTS_DIR)},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod
-    ]
-    if from_image:
-        mounts.append({"name": "image", "mountPath": str(contract.IMAGE_VOLUME_DIR), "readOnly": True})
     return {
         "name": command,
-        "image": settings.runtime_image,
-        "imagePullPolicy": settings.runtime_image_pull_policy,
+        "image": image[0],
+        "imagePullPolicy": image[1].runtime_image_pull_policy,
         "args": [command],
         "resources": {"requests": {"cpu": cores, "memory": memory}, "limits": limits},
         "securityContext": {
@@ -99,14 +101,14 @@ def _container(command: str, pool: Pool, settings: Settings, from_image: bool) -
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
+        "volumeMounts": mounts(uri),
     }
 
 
-def _serve(placement: Placement, settings: Settings, from_image: bool) -> dict[str, Any]:
+def _serve(placement: Placement, image: tuple[str, Settings], uri: str) -> dict[str, Any]:
     assert placement.evaluated
     budget = ENGINES[placement.evaluated.candidate.engine].startup_budget_seconds
-    return _container("serve", placement.evaluated.candidate.pool, settings, from_image) | {
+    return _container("serve", placement.evaluated.candidate.pool, image, uri) | {
         "ports": [{"name": "http", "containerPort": contract.PORT, "protocol": "TCP"}],
         "startupProbe": _probe(contract.LIVE_PATH, 1, max(1, int(budget))),
         "readinessProbe": _probe(contract.READY_PATH, 1, 3),
@@ -117,14 +119,3 @@ def _serve(placement: Placement, settings: Settings, from_image: bool) -> dict[s
 def _probe(path: str, period: int, failures: int) -> dict[str, Any]:
     get = {"path": path, "port": "http", "scheme": "HTTP"}
     return {"httpGet": get, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
-
-
-def _volumes(config_name: str, image: str | None) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = [
-        {"name": "config", "configMap": {"name": config_name}},
-        {"name": "weights", "emptyDir": {}},
-        {"name": "tmp", "emptyDir": {}},
-    ]
-    if image:
-        volumes.append({"name": "image", "image": {"reference": image, "pullPolicy": "IfNotPresent"}})
-    return volumes

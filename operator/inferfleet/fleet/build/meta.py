@@ -4,7 +4,13 @@ from typing import Any
 
 from inferfleet import names
 from inferfleet.api.base import GROUP, VERSION
-from inferfleet.fleet.types import ModelView, Obj
+from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+
+_API_VERSION = {
+    "Deployment": "apps/v1",
+    "PodDisruptionBudget": "policy/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+}
 
 
 def child(model: ModelView, kind: str, name: str, labels: dict[str, str], body: dict[str, Any]) -> Obj:
@@ -13,9 +19,8 @@ def child(model: ModelView, kind: str, name: str, labels: dict[str, str], body: 
     Labels are ours alone: `app.kubernetes.io/instance` would make Argo CD believe that it owns the object.
     """
     annotations = body.pop("annotations", {})
-    api_version = "apps/v1" if kind == "Deployment" else "v1"
     obj: Obj = {
-        "apiVersion": api_version,
+        "apiVersion": _API_VERSION.get(kind, "v1"),
         "kind": kind,
         "metadata": {
             "name": name,
@@ -37,4 +42,22 @@ def _owner(model: ModelView) -> dict[str, Any]:
         "uid": model.uid,
         "controller": True,
         "blockOwnerDeletion": False,  # would need a permission on models/finalizers and only slows deletion
+    }
+
+
+def placement_selector(model: ModelView, valid: Valid, placement: Placement) -> dict[str, str]:
+    """What selects the pods of a placement; immutable in a Deployment."""
+    return {
+        **names.workload_labels(model.name, valid.workload.class_),
+        names.LABEL_PLACEMENT: names.placement_id(*placement.identity),
+    }
+
+
+def placement_labels(model: ModelView, valid: Valid, placement: Placement) -> dict[str, str]:
+    """The selector, and what the placement is made of."""
+    pool, variant, engine = placement.identity
+    return placement_selector(model, valid, placement) | {
+        names.LABEL_POOL: pool,
+        names.LABEL_VARIANT: variant,
+        names.LABEL_ENGINE: engine,
     }

@@ -1,0 +1,111 @@
+"""HardwarePools with the nodes that they have: what the planner may use of each. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from inferfleet.api.common import LabelSelector
+from inferfleet.api.hardware_pool import HardwarePoolSpec
+from inferfleet.catalog.loader import Accelerator, Catalog
+from inferfleet.fleet.custom import custom_accelerator, custom_name
+from inferfleet.fleet.types import Node, Observed, PoolView
+from inferfleet.planning.types import Pool
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a pool's nodes hold when nothing runs there."""
+
+    nodes: int
+    replicas: int
+
+
+def accelerator_of(spec: HardwarePoolSpec, catalog: Catalog) -> tuple[str, Accelerator | None]:
+    """The name under which measurements are kept, and the facts; None where the catalog has no such preset."""
+    if spec.custom:
+        name = custom_name(spec.custom)
+        return name, custom_accelerator(name, spec.custom)
+    return spec.accelerator or "", catalog.accelerators.get(spec.accelerator or "")
+
+
+def selector_of(spec: HardwarePoolSpec, accelerator: Accelerator | None) -> Mapping[str, str]:
+    """Labels of the pool's nodes: its own, else the preset's; empty selects every node."""
+    if spec.nodes and spec.nodes.selector is not None:
+        return spec.nodes.selector
+    return accelerator.default_selector if accelerator else {}
+
+
+def matching(nodes: Iterable[Node], selector: Mapping[str, str]) -> list[Node]:
+    """By name."""
+    return sorted((n for n in nodes if matches(n.labels, selector)), key=lambda n: n.name)
+
+
+def matches(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:
+    """Whether all labels of a selector are there."""
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def allows(selector: LabelSelector | None, namespace: Mapping[str, str]) -> bool:
+    """Whether a namespace with these labels may use a pool or class."""
+    return selector is None or matches(namespace, selector.match_labels)
+
+
+def size_of(spec: HardwarePoolSpec, accelerator: Accelerator | None) -> tuple[float, int]:
+    """Accelerators (for CPUs, cores) and bytes of memory of one replica."""
+    replica = spec.nodes.replica if spec.nodes else None
+    if replica and (accelerator is None or accelerator.kind == "CPU"):
+        return float(replica.cpu), replica.memory
+    return 1.0, int(accelerator.memory or 0) if accelerator else 0
+
+
+def room(spec: HardwarePoolSpec, accelerator: Accelerator | None, nodes: Iterable[Node]) -> Room:
+    """Usable nodes up to maxNodes, and with acceleratorsPerNode those that an autoscaler would add."""
+    if spec.nodes is None:
+        return Room(0, 0)
+    usable = [n for n in matching(nodes, selector_of(spec, accelerator)) if n.usable][: spec.nodes.max_nodes]
+    replicas = sum(_fits(n, spec, accelerator) for n in usable)
+    to_come = max(0, (spec.nodes.max_nodes or 0) - len(usable)) if spec.nodes.accelerators_per_node else 0
+    count, _ = size_of(spec, accelerator)
+    return Room(len(usable) + to_come, replicas + to_come * int((spec.nodes.accelerators_per_node or 0) / count))
+
+
+def _fits(node: Node, spec: HardwarePoolSpec, accelerator: Accelerator | None) -> int:
+    """Replicas on an empty node: an upper bound, since the scheduler knows what else runs there."""
+    count, memory = size_of(spec, accelerator)
+    if accelerator is None or accelerator.kind == "CPU":
+        return int(min(node.cores / count, node.memory / memory)) if memory else 0
+    declared = spec.nodes.accelerators_per_node if spec.nodes else None
+    there = node.extended.get(accelerator.resource_name or "", 0)
+    return int((there or declared or 0) / count)
+
+
+def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Catalog) -> Pool:
+    """For the planner; `mine` is the workload (namespace, model, class) whose own replicas do not fill it."""
+    spec = view.spec
+    name, accelerator = accelerator_of(spec, catalog)
+    count, memory = size_of(spec, accelerator)
+    there = room(spec, accelerator, seen.nodes)
+    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != mine}
+    left = _quota(spec, mine[0])
+    if left is not None:
+        left -= sum(number for owner, number in held.items() if owner[0] == mine[0]) * count
+    free = there.replicas - sum(held.values())
+    return Pool(
+        name=view.name,
+        accelerator_name=name,
+        accelerator=accelerator,
+        engines=tuple(spec.engines) if spec.engines is not None else (accelerator.engines if accelerator else ()),
+        selector=selector_of(spec, accelerator),
+        cores=count,
+        memory=memory,
+        price=spec.price.per_accelerator_hour if spec.price else None,
+        nodes=there.nodes,
+        free=free if left is None else min(free, int(left / count)),
+        allowed=allows(spec.allowed_namespaces, seen.namespace_labels),
+        watts=spec.power.max_watts if spec.power else (accelerator.watts if accelerator else None),
+        external=spec.external,
+        spec=spec,
+    )
+
+
+def _quota(spec: HardwarePoolSpec, namespace: str) -> float | None:
+    return next((float(q.accelerators) for q in spec.quotas if q.namespace == namespace), None)

@@ -1,0 +1,42 @@
+"""Where a variant's bytes come from, as users say it and as the pod sees it. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from inferfleet.api.artifacts import Source, Variant
+from inferfleet_runtime.contract import CLAIM_DIR
+
+PVC = "pvc://"
+OCI = "oci://"
+
+
+def source_of(variant: Variant, variants: Mapping[str, Variant]) -> Source:
+    """Of the file that is fetched: its own, or that of the variant it is quantized from."""
+    found = (variants[variant.quantize_from] if variant.quantize_from else variant).source
+    assert found  # a rule of the CRD
+    return found
+
+
+def sourceless(variants: Sequence[Variant]) -> str:
+    """What is wrong with a variant that has no file to fetch, or empty: an object may be older than the CRD's rules."""
+    given = {v.name for v in variants if v.source}
+    for variant in variants:
+        if variant.quantize_from and variant.quantize_from not in given:
+            return f"spec.variants[{variant.name}]: quantizeFrom names {variant.quantize_from}, which has no source"
+        if not (variant.quantize_from or variant.source):
+            return f"spec.variants[{variant.name}]: it has neither source nor quantizeFrom"
+    return ""
+
+
+def seen_as(uri: str) -> str:
+    """The URI that the pod is told: a claim is mounted, so its files are local."""
+    return f"file://{CLAIM_DIR}/{uri.removeprefix(PVC).partition('/')[2]}" if uri.startswith(PVC) else uri
+
+
+def claim(uri: str) -> str | None:
+    """The PersistentVolumeClaim to mount."""
+    return uri.removeprefix(PVC).partition("/")[0] if uri.startswith(PVC) else None
+
+
+def image(uri: str) -> str | None:
+    """The image to mount."""
+    return uri.removeprefix(OCI).split("#")[0] if uri.startswith(OCI) else None

@@ -1,0 +1,85 @@
+"""Fields that this release accepts and keeps but does not act on yet: said, so that nobody is misled. Pure.
+
+A field that would be harmful to ignore (a pinned engine that is not there, an external pool) rejects
+candidates instead, in `planning.rules`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from inferfleet.api.model import ModelSpec, Workload
+from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.settings import Settings
+
+
+@dataclass(frozen=True)
+class Unobeyed:
+    """One field and what is done instead."""
+
+    path: str
+    instead: str
+
+
+MODEL_FIELDS: tuple[tuple[Unobeyed, Callable[[ModelSpec], bool]], ...] = (
+    (Unobeyed("spec.speculators", "no speculative decoding"), lambda s: bool(s.speculators)),
+    (Unobeyed("spec.adapters", "only the base model is served"), lambda s: bool(s.adapters)),
+    (
+        Unobeyed("spec.variants[].source.credentials", "downloads carry no token"),
+        lambda s: any(v.source and v.source.credentials for v in s.variants),
+    ),
+    (
+        Unobeyed("spec.variants[].source.revision", "it is of hf:// sources, which are not fetched"),
+        lambda s: any(v.source and v.source.revision for v in s.variants),
+    ),
+)
+WORKLOAD_FIELDS: tuple[tuple[Unobeyed, Callable[[Workload], bool]], ...] = (
+    (
+        Unobeyed("spec.workloads[].default", "without a gateway every workload has an endpoint of its own"),
+        lambda w: w.default,
+    ),
+    (
+        Unobeyed("spec.workloads[].replicas.min: 0", "one replica always runs: nothing could wake a workload yet"),
+        lambda w: w.replicas.min == 0,
+    ),
+)
+CLASS_FIELDS: tuple[tuple[Unobeyed, Callable[[WorkloadClassSpec], bool]], ...] = (
+    (
+        Unobeyed("traffic.sharedPrefixTokens", "the prediction counts every prompt token"),
+        lambda c: c.traffic.shared_prefix_tokens > 0,
+    ),
+    (Unobeyed("traffic.burstiness", "the prediction takes steady arrivals"), lambda c: c.traffic.burstiness != 1),
+    (Unobeyed("slo.percentile", "targets are compared at the median lengths"), lambda c: c.slo.percentile != 95),
+    (
+        Unobeyed("serving.speculation", "no speculative decoding"),
+        lambda c: c.serving.speculation not in ("Auto", "Off"),
+    ),
+    (Unobeyed("serving.prefixCache", "the engine's default"), lambda c: c.serving.prefix_cache != "Auto"),
+    (Unobeyed("serving.chunkedPrefill", "prompts are always chunked"), lambda c: c.serving.chunked_prefill == "Off"),
+    (
+        Unobeyed("serving.kvCache.dtype", "the KV cache has 16 bits"),
+        lambda c: c.serving.kv_cache.dtype not in ("Auto", "F16"),
+    ),
+    (
+        Unobeyed("serving.kvCache.overflow", "a request that outgrows its context is refused"),
+        lambda c: c.serving.kv_cache.overflow != "Refuse",
+    ),
+    (
+        Unobeyed("scaling.scaleToZeroAfter", "the last replica stays: nothing could wake a workload yet"),
+        lambda c: c.scaling.scale_to_zero_after is not None,
+    ),
+)
+PRIORITY = Unobeyed("priority", "the operator knows no PriorityClass that is not above it")
+
+
+def unobeyed(spec: ModelSpec, classes: dict[str, WorkloadClassSpec], settings: Settings) -> list[tuple[str, str]]:
+    """(field, what is done instead) of a Model and of the classes that it names, in a stable order."""
+    found = [(field.path, field.instead) for field, is_set in MODEL_FIELDS if is_set(spec)]
+    for field, is_used in WORKLOAD_FIELDS:
+        if any(is_used(w) for w in spec.workloads):
+            found.append((field.path, field.instead))
+    for name, class_ in classes.items():
+        of_class = [field for field, is_given in CLASS_FIELDS if is_given(class_)]
+        if class_.priority and not any(value <= class_.priority for value in settings.priority_classes):
+            of_class.append(PRIORITY)
+        found += [(f"WorkloadClass {name} spec.{field.path}", field.instead) for field in of_class]
+    return found
