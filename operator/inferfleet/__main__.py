@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from inferfleet import __version__
-from inferfleet.cli import crds, run
+from inferfleet.cli import catalog, check, classes, crds, lint, reference, run, schemas
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"inferfleet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, crds):
+    for command in (run, crds, catalog, classes, reference, schemas, check, lint):
         command.add(commands)
     args = parser.parse_args(argv)
     status: int = args.call(args)

@@ -4,11 +4,6 @@ from pathlib import Path
 
 import yaml
 
-from inferfleet.api.hardware_pool import HardwarePoolSpec
-from inferfleet.api.model import ModelSpec
-from inferfleet.api.workload_class import WorkloadClassSpec
-from inferfleet.cli.crds import files
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,20 +11,6 @@ def test_the_folder_named_operator_cannot_shadow_the_standard_library() -> None:
     inside = {p.name for p in (ROOT / "operator").iterdir() if p.name != "__pycache__"}
     assert inside <= {"inferfleet", "Dockerfile"}
     assert not list((ROOT / "tests").rglob("__init__.py"))
-
-
-def test_generated_crds_are_fresh() -> None:
-    for folder in (ROOT / "crds", ROOT / "charts/inferfleet-crds/templates"):
-        for name, text in files().items():
-            assert (folder / name).read_text() == text, f"{folder.name}/{name} is stale: run `make generate`"
-
-
-def test_examples_are_valid() -> None:
-    types = {"Model": ModelSpec, "WorkloadClass": WorkloadClassSpec, "HardwarePool": HardwarePoolSpec}
-    found = [o for path in (ROOT / "examples").rglob("*.yaml") for o in yaml.safe_load_all(path.read_text())]
-    assert found
-    for obj in found:
-        types[obj["kind"]].model_validate(obj["spec"])
 
 
 def test_charts_and_package_have_one_version() -> None:
