@@ -20,16 +20,8 @@ from e2e.cluster.shell import ClusterError, Say, failure, locked, run, say
 MODULES = Path(__file__).parent / "modules"
 TICK_SECONDS = 15.0
 KUBERNETES = "1.36.3"
-_KUBERNETES_VERSION = " ".join(
-    f"-X {variable}"
-    for variable in (
-        f"k8s.io/component-base/version.gitVersion=v{KUBERNETES}",
-        "k8s.io/component-base/version.gitMajor=1",
-        "k8s.io/component-base/version.gitMinor=36",
-        f"k8s.io/client-go/pkg/version.gitVersion=v{KUBERNETES}",
-    )
-)
-"""Without these the binaries call themselves v0.0.0, which the API server's version checks refuse."""
+OLDEST_KUBERNETES = "1.33.13"
+"""The newest patch of the oldest minor version that the charts accept; the two go.mod files say the same versions."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,24 @@ class Component:
 
 def _kubernetes(name: str, minutes: float, *commands: str) -> Component:
     packages = {command: f"k8s.io/kubernetes/cmd/{command}" for command in commands}
-    return Component(name, "kubernetes", packages, minutes, variables=_KUBERNETES_VERSION)
+    return Component(name, "kubernetes", packages, minutes, variables=_version(KUBERNETES))
+
+
+def _oldest_kubernetes() -> Component:
+    packages = {"kube-apiserver-oldest": "k8s.io/kubernetes/cmd/kube-apiserver"}
+    return Component("kubernetes-oldest", "kubernetes-oldest", packages, 3.5, variables=_version(OLDEST_KUBERNETES))
+
+
+def _version(kubernetes: str) -> str:
+    """Without these the binaries call themselves v0.0.0, which the API server's version checks refuse."""
+    major, minor, _ = kubernetes.split(".")
+    variables = (
+        f"k8s.io/component-base/version.gitVersion=v{kubernetes}",
+        f"k8s.io/component-base/version.gitMajor={major}",
+        f"k8s.io/component-base/version.gitMinor={minor}",
+        f"k8s.io/client-go/pkg/version.gitVersion=v{kubernetes}",
+    )
+    return " ".join(f"-X {variable}" for variable in variables)
 
 
 def _containerd() -> Component:
@@ -75,7 +84,17 @@ COMPONENTS = (
     Component("runc", "runc", {"runc": "github.com/opencontainers/runc"}, 0.3, cgo=True, flags=("-tags", "seccomp")),
     Component("pause", "pause", {"pause": "."}, 0.1),
     Component("kwok", "kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, 1.3),
+    _oldest_kubernetes(),
     Component("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}, 1.3),
+    Component(
+        "source-controller", "source-controller", {"source-controller": "github.com/fluxcd/source-controller"}, 3
+    ),
+    Component(
+        "kustomize-controller",
+        "kustomize-controller",
+        {"kustomize-controller": "github.com/fluxcd/kustomize-controller"},
+        3,
+    ),
 )
 
 
