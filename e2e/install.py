@@ -19,6 +19,20 @@ SYSTEM = "inferfleet-system"
 MODEL_REF = "inferfleet.local/models/demo:1"
 """What examples/quickstart names."""
 
+UPGRADE = ("upgrade", "--install", "--wait", "--timeout=180s")
+
+
+@dataclass(frozen=True)
+class Charts:
+    """Where Helm takes the two charts from: folders or packages."""
+
+    crds: Path
+    operator: Path
+
+
+TREE = Charts(ROOT / "charts/inferfleet-crds", ROOT / "charts/inferfleet")
+"""This working tree's."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -63,18 +77,27 @@ def _make_model(archive: Path) -> None:
         images.model_image(weights, MODEL_REF, Path(scratch) / archive.name).archive.rename(archive)
 
 
-def install(cluster: Cluster, found: Images, say: Say = say) -> None:
-    """Both charts, waiting until the operator is up."""
-    helm = str(binaries.ensure(["helm"], say=say)["helm"])
-    base = [helm, "--kubeconfig", str(cluster.kubeconfig), "upgrade", "--install", "--wait", "--timeout", "180s"]
+def install(cluster: Cluster, found: Images, say: Say = say, charts: Charts = TREE) -> None:
+    """Both charts, waiting until the operator is up; what is installed already is upgraded."""
     say("installing the charts inferfleet-crds and inferfleet with Helm")
-    run([*base, "--namespace", SYSTEM, "--create-namespace", "inferfleet-crds", str(ROOT / "charts/inferfleet-crds")])
-    values = {"image": _split(found.operator), "runtime.image": _split(found.runtime)}
-    sets = [f"--set={key}.{part}={text}" for key, parts in values.items() for part, text in parts.items()]
-    run([*base, "--namespace", SYSTEM, "inferfleet", str(ROOT / "charts/inferfleet"), *sets])
+    helm(cluster, *UPGRADE, "--create-namespace", "inferfleet-crds", str(charts.crds), say=say)
+    helm(cluster, *UPGRADE, "inferfleet", str(charts.operator), *values(found), say=say)
 
 
-def _split(image: str) -> dict[str, str]:
+def helm(cluster: Cluster, *arguments: str, say: Say = say) -> str:
+    """Helm in the operator's namespace; returns what it printed."""
+    program = binaries.ensure(["helm"], say=say)["helm"]
+    return run([program, "--kubeconfig", cluster.kubeconfig, "--namespace", SYSTEM, *arguments])
+
+
+def values(found: Images) -> list[str]:
+    """The flags that name the images, which are all that must be set. Pure."""
+    named = {"image": split(found.operator), "runtime.image": split(found.runtime)}
+    return [f"--set={key}.{part}={text}" for key, parts in named.items() for part, text in parts.items()]
+
+
+def split(image: str) -> dict[str, str]:
+    """An image's name as the charts' values have it. Pure."""
     repository, _, tag = image.rpartition(":")
     return {"repository": repository, "tag": tag}
 

@@ -9,26 +9,18 @@ from collections.abc import Iterator
 import pytest
 
 from e2e import install
-from e2e.cluster import kind, provider
+from e2e.cluster import provider
 from e2e.cluster.provider import Cluster, Options
+from e2e.stories.alone import STORY, impossible
 from e2e.stories.space import Space
 
-STORY = "e2e.inferfleet.io/story"
-"""Label of the namespaces that stories make: nobody else's may be removed from an existing cluster."""
 _numbers = itertools.count(1)
-
-
-def _impossible() -> str:
-    """Why no cluster can run here, or empty."""
-    if os.environ.get(provider.VARIABLE) == "existing" or kind.usable() or os.geteuid() == 0:
-        return ""
-    return "no cluster can run here: Linux and root, kind and an engine, or INFERFLEET_CLUSTER=existing are needed"
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Installed as a user would: real images, real charts. It stays up afterwards; `make down NAME=e2e` removes it."""
-    if reason := _impossible():
+    if reason := impossible():
         pytest.skip(reason)
     made = provider.up(Options(name=os.environ.get("INFERFLEET_E2E_NAME", "e2e")))
     install.install(made, install.load_images(made))
@@ -74,5 +66,5 @@ def space(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
 @pytest.fixture(scope="session", autouse=True)
 def _tools() -> None:
     """Fail early with a sentence where even Go is missing."""
-    if not _impossible() and shutil.which("go") is None and not os.environ.get("INFERFLEET_BIN"):
+    if not impossible() and shutil.which("go") is None and not os.environ.get("INFERFLEET_BIN"):
         pytest.fail("Go is needed to build the cluster's binaries; install it or set INFERFLEET_BIN")

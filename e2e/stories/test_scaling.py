@@ -3,52 +3,18 @@
 import asyncio
 import json
 import threading
-from dataclasses import dataclass, field
 
-import openai
 import pytest
 
 from e2e import load
 from e2e.access import reach
 from e2e.stories.fleet import Obj, quickstart
 from e2e.stories.space import Space
+from e2e.stories.stream import Stream
 
 LONG = 3000
 """Output tokens of the streams: they must outlast the wait before scale-in, which takes a boot time. Seen: 50 s,
 since attention over a long context is slow on 400m of a core."""
-
-
-@dataclass
-class Stream:
-    """A long answer read in the background."""
-
-    pod: str
-    done: threading.Event = field(default_factory=threading.Event)
-    tokens: int = 0
-    finish: str | None = None
-    error: str = ""
-
-    def read(self, url: str) -> None:
-        """Until the end or an error, which the test reads."""
-        client = openai.OpenAI(base_url=f"{url}/v1", api_key="unused", timeout=300, max_retries=0)
-        try:
-            chunks = client.chat.completions.create(
-                model="demo",
-                messages=[{"role": "user", "content": "Go on"}],
-                max_tokens=LONG,
-                stream=True,
-                stream_options={"include_usage": True},
-                extra_body={"ignore_eos": True},
-            )
-            for chunk in chunks:
-                if chunk.choices and chunk.choices[0].finish_reason:
-                    self.finish = chunk.choices[0].finish_reason
-                if chunk.usage:
-                    self.tokens = chunk.usage.completion_tokens
-        except openai.OpenAIError as error:
-            self.error = str(error)
-        finally:
-            self.done.set()
 
 
 def _fleet(namespace: str) -> tuple[Obj, Obj, Obj]:
@@ -94,7 +60,7 @@ def _open_streams(space: Space) -> list[Stream]:
     """One on every pod, straight to its address, so that one of them is on the pod that goes."""
     streams = []
     for name, pod in _pods(space).items():
-        stream = Stream(name)
+        stream = Stream(name, LONG)
         url = f"http://{pod['status']['podIP']}:8000"
         threading.Thread(target=stream.read, args=(url,), daemon=True).start()
         streams.append(stream)
