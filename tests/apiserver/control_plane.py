@@ -128,6 +128,13 @@ class ControlPlane:
         path.write_text(json.dumps(config))
         return path
 
+    def user(self, folder: Path, name: str) -> Path:
+        """A kubeconfig of somebody with this name (a ServiceAccount's, for example), by a certificate in `folder`."""
+        leaf = ("-extensions", "leaf", "-CA", "ca.crt", "-CAkey", "ca.key")
+        self._certificate(str(folder / "user"), f"/CN={name}", *leaf)
+        files = {"client-certificate": str(folder / "user.crt"), "client-key": str(folder / "user.key")}
+        return self.write_kubeconfig(folder / "kubeconfig", files)
+
     def _write_credentials(self) -> None:
         (self.folder / "openssl.cnf").write_text(_EXTENSIONS)
         self._certificate("ca", "/CN=authority", "-extensions", "authority")

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     metrics = Metrics(CollectorRegistry())
     server, thread = start_http_server(chosen.metrics_port, registry=metrics.registry)
-    process = _Process(chosen, catalog, metrics)
+    process = Process(chosen, catalog, metrics)
     try:
         handlers.run_beside(process.engine, chosen, process.ages)
     finally:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class _Process:
+class Process:
     """What one process is made of; a term of leadership has a Controller of its own."""
 
     def __init__(self, chosen: settings.Settings, catalog: loader.Catalog, metrics: Metrics) -> None:
