@@ -1,0 +1,43 @@
+{{/* Of what has a namespace, wherever Models are served. An apply of an object that is absent needs `create`. */}}
+{{- define "inferfleet.rules.namespaced" -}}
+- apiGroups: [inferfleet.io]
+  resources: [models]
+  verbs: [list, watch]
+- apiGroups: [inferfleet.io]
+  resources: [models/status]
+  verbs: [patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{/* Of what has none. */}}
+{{- define "inferfleet.rules.cluster" -}}
+- apiGroups: [inferfleet.io]
+  resources: [workloadclasses, hardwarepools, capacityprofiles]
+  verbs: [list, watch]
+- apiGroups: [inferfleet.io]
+  resources: [workloadclasses/status, hardwarepools/status, capacityprofiles/status]
+  verbs: [patch]
+- apiGroups: [inferfleet.io]
+  resources: [capacityprofiles]
+  verbs: [create, patch]
+- apiGroups: [""]
+  resources: [nodes, namespaces]
+  verbs: [list, watch]
+{{- end }}
