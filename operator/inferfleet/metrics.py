@@ -1,6 +1,24 @@
-"""The operator's own metrics on an injected registry. No label has unbounded values."""
+"""The operator's own metrics on an injected registry. Labels have as many values as the fleet has Models."""
+
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Replaced:
+    """A gauge whose series are all set at once: those that are not given any more end."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._known: set[tuple[str, ...]] = set()
+
+    def set_all(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """By the values of the labels."""
+        for labels, value in values.items():
+            self._gauge.labels(*labels).set(value)
+        for labels in self._known - values.keys():
+            self._gauge.remove(*labels)
+        self._known = set(values)
 
 
 class Metrics:
@@ -27,4 +45,28 @@ class Metrics:
             "Duration of one scaling round.",
             registry=registry,
             buckets=(0.01, 0.1, 0.5, 1, 5),
+        )
+        self.conditions = Replaced(
+            Gauge(
+                "inferfleet_model_condition",
+                "Conditions of Models: 1 True, 0 False, -1 Unknown.",
+                ["namespace", "model", "type"],
+                registry=registry,
+            )
+        )
+        self.replicas = Replaced(
+            Gauge(
+                "inferfleet_placement_replicas",
+                "Replicas of placements, wanted and ready.",
+                ["namespace", "model", "workload_class", "pool", "state"],
+                registry=registry,
+            )
+        )
+        self.costs = Replaced(
+            Gauge(
+                "inferfleet_placement_cost_dollars_per_million_tokens",
+                "USD per million output tokens of placements at planned utilization.",
+                ["namespace", "model", "workload_class", "pool"],
+                registry=registry,
+            )
         )

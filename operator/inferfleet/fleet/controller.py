@@ -17,6 +17,7 @@ from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Scaled, reconcile
 from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.series import FleetSeries, fleet_series
 from inferfleet.fleet.trim import same, trim_deployment, trim_namespace, trim_node, trim_pod
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube import kinds
@@ -181,6 +182,7 @@ class Controller:
                 self._metrics.loop_seconds.observe(time.monotonic() - began)
                 await asyncio.sleep(max(0.1, self._settings.scale_interval - (time.monotonic() - began)))
         finally:
+            self._show(FleetSeries())  # who leads next shows the fleet
             await scraper.close()
 
     async def _round(self, scraper: Scraper) -> None:
@@ -190,10 +192,16 @@ class Controller:
         bad = self._scaler.heard(texts, urls, time.monotonic())
         self._metrics.scrapes.labels("ok").inc(len(texts) - bad)
         self._metrics.scrapes.labels("failed").inc(len(urls) - len(texts) + bad)
-        self._metrics.models.set(len(self._informers.items(kinds.MODEL)))
+        self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
         await self._record()
+
+    def _show(self, series: FleetSeries) -> None:
+        self._metrics.models.set(len(self._informers.items(kinds.MODEL)))
+        self._metrics.conditions.set_all(series.conditions)
+        self._metrics.replicas.set_all(series.replicas)
+        self._metrics.costs.set_all(series.costs)
 
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""

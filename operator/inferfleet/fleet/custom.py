@@ -16,7 +16,7 @@ def custom_accelerator(name: str, facts: CustomAccelerator) -> Accelerator:
         name=name,
         kind=facts.kind,
         engines=tuple(facts.engines),
-        memory=facts.memory,
+        memory=facts.memory or None,
         memory_bandwidth=float(facts.memory_bandwidth),
         operations={key: float(value) for key, value in facts.operations.items()},
         vendor=facts.vendor,

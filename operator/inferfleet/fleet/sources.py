@@ -17,7 +17,9 @@ def source_of(variant: Variant, variants: Mapping[str, Variant]) -> Source:
 
 
 def sourceless(variants: Sequence[Variant]) -> str:
-    """What is wrong with a variant that has no file to fetch, or empty: an object may be older than the CRD's rules."""
+    """What keeps a variant from having a file to fetch, or empty: an object may be older than the CRD's rules."""
+    if len({v.name for v in variants}) < len(variants):
+        return "spec.variants: two have the same name"
     given = {v.name for v in variants if v.source}
     for variant in variants:
         if variant.quantize_from and variant.quantize_from not in given:

@@ -1,0 +1,51 @@
+"""What the fleet's statuses say, as series for dashboards and alerts. Pure."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from inferfleet.fleet.types import Obj
+
+_VALUES = {"True": 1.0, "False": 0.0}
+Series = dict[tuple[str, ...], float]
+"""Values by labels."""
+
+
+@dataclass(frozen=True)
+class FleetSeries:
+    """One scrape's worth."""
+
+    conditions: Series = field(default_factory=dict)
+    """(namespace, model, type): 1 True, 0 False, -1 Unknown."""
+    replicas: Series = field(default_factory=dict)
+    """(namespace, model, workload_class, pool, state): state is wanted or ready."""
+    costs: Series = field(default_factory=dict)
+    """(namespace, model, workload_class, pool): USD per million output tokens."""
+
+
+def fleet_series(models: Iterable[Obj]) -> FleetSeries:
+    """Of every Model's status as stored: it was written by this operator, but perhaps by an older one."""
+    found = FleetSeries()
+    for model in models:
+        with suppress(KeyError, TypeError, ValueError):  # a status that somebody else wrote
+            _model(found, model)
+    return found
+
+
+def _model(found: FleetSeries, model: Obj) -> None:
+    status = model.get("status", {})
+    key = (model["metadata"]["namespace"], model["metadata"]["name"])
+    for condition in status.get("conditions", ()):
+        found.conditions[(*key, condition["type"])] = _VALUES.get(condition["status"], -1.0)
+    for placement in status.get("placements", ()):
+        if placement.get("state") != "Recommended":
+            _placement(found, key, placement)
+
+
+def _placement(found: FleetSeries, key: tuple[str, str], placement: Obj) -> None:
+    where = (*key, ",".join(placement.get("classes", ())), placement["pool"])
+    for state, field_ in (("wanted", "replicas"), ("ready", "ready")):
+        label = (*where, state)
+        found.replicas[label] = found.replicas.get(label, 0.0) + placement.get(field_, 0)
+    if (cost := placement.get("costPer1MTokens")) is not None:
+        found.costs[where] = float(cost)
