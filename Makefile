@@ -12,7 +12,7 @@ NEW := $(if $(PORT),--api-port $(PORT)) $(if $(NETWORK),--network $(NETWORK))
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit test-apiserver test-runtime e2e e2e-all lint format generate golden check clean
+.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime e2e e2e-all lint format generate golden check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test-unit: $(STAMP) ## decisions, builders, reconcile over a cluster in memory: 
 test-apiserver: $(STAMP) ## against a real kube-apiserver and etcd
 	$(BIN)/pytest tests/apiserver
 
+test-fuzz: $(STAMP) ## 10,000 worlds of any specs: the operator has words for each (minutes; `make test` tries 300)
+	INFERFLEET_FUZZ_CASES=10000 $(BIN)/pytest tests/unit/test_any_spec.py
+
+test-chart: $(STAMP) ## the charts: every value rendered, applied to a real API server, plain manifests fresh
+	$(BIN)/pytest tests/chart
+
 test-runtime: $(STAMP) ## the serving runtime with its real engine
 	$(BIN)/pytest tests/runtime tests/unit -k runtime
 
@@ -66,12 +72,18 @@ format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(STAMP) ## CRDs and the reference from the types
+generate: $(STAMP) ## CRDs, the reference and the schemas for editors from the types
 	$(BIN)/inferfleet crds --out crds
 	cp crds/*.yaml charts/inferfleet-crds/templates/
+	rm -f charts/inferfleet/files/workloadclasses/*.yaml
+	$(BIN)/inferfleet classes --out charts/inferfleet/files/workloadclasses
+	$(BIN)/inferfleet reference --out docs/reference.md
+	$(BIN)/inferfleet schemas --out docs/schemas
+	$(BIN)/python -m e2e.charts
 
-golden: $(STAMP) ## rewrite the golden files of the builders; read the diff
+golden: $(STAMP) ## rewrite the golden files of the builders and the table of wrong manifests; read the diff
 	INFERFLEET_GOLDEN=1 $(BIN)/pytest -q tests/unit/test_build.py
+	INFERFLEET_GOLDEN=1 $(BIN)/pytest -q tests/apiserver/test_bad_input.py -k test_the_table_has
 
 check: lint test e2e ## everything that a reviewer would run
 

@@ -5,4 +5,4 @@
 API server. `handlers.py` is the only file that imports kopf.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

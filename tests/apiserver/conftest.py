@@ -8,11 +8,13 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 from apiserver.control_plane import BINARIES, ControlPlane
+from apiserver.server import Server
 
 from e2e.cluster.binaries import ensure
 from inferfleet.kube.cluster import KubernetesCluster
@@ -25,9 +27,8 @@ ESTABLISHED_SECONDS = 60.0
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """etcd, kube-apiserver with our CRDs, and kube-controller-manager."""
-    if os.environ.get("INFERFLEET_SKIP_APISERVER") == "1":
-        pytest.skip("INFERFLEET_SKIP_APISERVER=1")
+    """etcd, the newest supported kube-apiserver with our CRDs, and kube-controller-manager."""
+    _skip_if_told()
     plane = ControlPlane(tmp_path_factory.mktemp("control-plane"), ensure(BINARIES))
     try:
         plane.start()
@@ -37,6 +38,29 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         yield plane
     finally:
         plane.stop()
+
+
+@pytest.fixture(scope="session")
+def oldest_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """etcd and the oldest supported kube-apiserver with our CRDs, without controllers."""
+    _skip_if_told()
+    found = ensure(("etcd", "kube-apiserver-oldest"))
+    binaries = {"etcd": found["etcd"], "kube-apiserver": found["kube-apiserver-oldest"]}
+    plane = ControlPlane(tmp_path_factory.mktemp("oldest-control-plane"), binaries)
+    try:
+        plane.start()
+        asyncio.run(_install_crds(plane.kubeconfig))
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The API server of each supported end, as a user's client sees it."""
+    name = "control_plane" if request.param == "newest" else "oldest_control_plane"
+    with closing(Server(request.getfixturevalue(name), request.param)) as found:
+        yield found
 
 
 @pytest.fixture
@@ -54,6 +78,11 @@ async def namespace(cluster: KubernetesCluster) -> AsyncIterator[str]:
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     await cluster.delete(NAMESPACE, "", name)
+
+
+def _skip_if_told() -> None:
+    if os.environ.get("INFERFLEET_SKIP_APISERVER") == "1":
+        pytest.skip("INFERFLEET_SKIP_APISERVER=1")
 
 
 async def _install_crds(kubeconfig: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from inferfleet.api.base import Api, Column, Resource, StatusType, cel
-from inferfleet.api.strings import Date, DottedName, Name, QuantizationName, Sha256
+from inferfleet.api.strings import AcceleratorName, Date, DottedName, EngineName, QuantizationName, Sha256
 
 _KEY = ("architecture", "quantization", "engine", "accelerator", "accelerators", "slots", "inputTokens", "outputTokens")
 
@@ -38,9 +38,9 @@ class CapacityProfileSpec(Api):
         DottedName, Field(description="Catalog preset such as llama-3.1-8b, or custom- and a digest of the numbers.")
     ]
     quantization: Annotated[QuantizationName, Field(description="Format of the weights, such as INT4-AWQ.")]
-    engine: Annotated[Name, Field(description="Engine, such as llama-cpp.")]
+    engine: Annotated[EngineName, Field(description="Engine, such as llama-cpp.")]
     accelerator: Annotated[
-        DottedName, Field(description="Hardware preset, such as nvidia-l40s, or a pool's custom-<name>.")
+        AcceleratorName, Field(description="Hardware preset, such as nvidia-l40s, or a pool's custom-<name>.")
     ]
     accelerators: Annotated[
         str,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from inferfleet.api.base import Api, list_map
 from inferfleet.api.quantities import Duration, Money
-from inferfleet.api.strings import DottedName, HttpsUrl, QuantizationName, SecretKey
+from inferfleet.api.strings import DottedName, HttpsUrl, ProviderModel, QuantizationName, SecretKey
 
 
 class TokenPrice(Api):
@@ -41,9 +41,7 @@ class ExternalLimits(Api):
 class ExternalModel(Api):
     """One model that a provider serves."""
 
-    name: Annotated[
-        str, Field(min_length=1, max_length=253, description="The provider's identifier, sent as `model` in requests.")
-    ]
+    name: Annotated[ProviderModel, Field(description="The provider's identifier, sent as `model` in requests.")]
     architecture: Annotated[
         DottedName, Field(description="The catalog preset that it is, so that it competes with a Model of the same.")
     ]

@@ -9,7 +9,17 @@ from inferfleet.api.base import Api, Column, Resource, cel, list_map
 from inferfleet.api.common import AcceptedStatus, Labels, LabelSelector
 from inferfleet.api.external import External
 from inferfleet.api.quantities import Bytes, Cpu, Money, Speed
-from inferfleet.api.strings import Date, DottedName, LabelKey, LabelValue, Name, ObjectName, ResourceName
+from inferfleet.api.strings import (
+    AcceleratorName,
+    Date,
+    EngineName,
+    LabelKey,
+    LabelValue,
+    MigProfile,
+    Name,
+    ObjectName,
+    ResourceName,
+)
 
 
 class ReplicaResources(Api):
@@ -54,7 +64,7 @@ class Allocation(Api):
             ),
             (
                 "!has(self.deviceClassName) || has(self.method) && self.method == 'DRA'",
-                "deviceClassName is of method DRA",
+                "deviceClassName needs method: DRA",
             ),
         )
     )
@@ -66,8 +76,8 @@ class Allocation(Api):
         ),
     ] = "ExtendedResource"
     mig_profile: Annotated[
-        str | None,
-        Field(max_length=16, description="MIG profile that one replica gets instead of a whole GPU, such as 3g.40gb."),
+        MigProfile | None,
+        Field(description="MIG profile that one replica gets instead of a whole GPU, such as 3g.40gb."),
     ] = None
     time_slicing_share: Annotated[
         int | None, Field(ge=2, le=64, description="Into how many shares the device plugin cuts each GPU.")
@@ -167,6 +177,20 @@ class Quota(Api):
 class CustomAccelerator(Api):
     """Hardware that the catalog does not know; the same facts as a preset's. Speeds per accelerator and second."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "(self.kind == 'CPU') != has(self.memory)",
+                "memory is that of one accelerator: needed for all kinds but CPU, whose replicas state theirs",
+            ),
+            (
+                "!has(self.memory) || (type(self.memory) == int ? self.memory > 0 : "
+                "type(self.memory) == string && (!isQuantity(self.memory) || "
+                "quantity(self.memory).compareTo(quantity('0')) > 0))",
+                "memory must be above 0",
+            ),
+        )
+    )
     vendor: Annotated[str | None, Field(max_length=63, description="Who makes it.")] = None
     kind: Annotated[
         Literal["GPU", "CPU", "NPU", "TPU", "LPU"],
@@ -190,7 +214,7 @@ class CustomAccelerator(Api):
         ),
     ]
     watts: Annotated[int | None, Field(ge=1, le=100_000, description="Power of one accelerator in watts.")] = None
-    engines: Annotated[list[Name], Field(min_length=1, max_length=16, description="Engines that run on it.")]
+    engines: Annotated[list[EngineName], Field(min_length=1, max_length=16, description="Engines that run on it.")]
 
 
 class HardwarePoolSpec(Api):
@@ -216,7 +240,7 @@ class HardwarePoolSpec(Api):
         )
     )
     accelerator: Annotated[
-        DottedName | None,
+        AcceleratorName | None,
         Field(description="A hardware preset of the catalog, for example nvidia-l40s or cpu-x86-avx2."),
     ] = None
     custom: Annotated[
@@ -225,7 +249,7 @@ class HardwarePoolSpec(Api):
     nodes: Annotated[Nodes | None, Field(description="The nodes of the pool.")] = None
     external: Annotated[External | None, Field(description="Instead of nodes: a provider outside the cluster.")] = None
     engines: Annotated[
-        list[Name] | None,
+        list[EngineName] | None,
         Field(max_length=16, description="Engines that may run here; absent: those of the preset."),
     ] = None
     price: Annotated[Price | None, Field(description="Without a price nothing is placed here (reason NoPrice).")] = None

@@ -9,7 +9,7 @@ from inferfleet.api.artifacts import Adapter, Speculator, Variant
 from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, Api, Column, Resource, cel, list_map
 from inferfleet.api.common import Labels, TrafficOverride
 from inferfleet.api.model_status import ModelStatus
-from inferfleet.api.strings import LabelKey, Name, ObjectName
+from inferfleet.api.strings import EngineName, LabelKey, Name, ObjectName
 
 
 class Demand(Api):
@@ -112,7 +112,7 @@ class PlacementPolicy(Api):
     ] = "Auto"
     pool: Annotated[Name | None, Field(description="Pinned: the HardwarePool.")] = None
     variant: Annotated[Name | None, Field(description="Pinned: the variant.")] = None
-    engine: Annotated[Name | None, Field(description="Pinned: the engine; absent: the best of the pool's.")] = None
+    engine: Annotated[EngineName | None, Field(description="Pinned: the engine; absent: the best one.")] = None
     tensor_parallel: Annotated[
         int | None,
         Field(ge=1, le=64, description="Pinned: accelerators that one replica spans; absent: the planner's."),

@@ -61,7 +61,7 @@ def format_duration(value: timedelta) -> str:
 
 def parse_quantity(value: Any) -> Decimal:
     """A Kubernetes quantity (`500m`, `2Gi`, `1.5`) to a number of base units."""
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return Decimal(str(value))
     if not isinstance(value, str) or len(value) > 24 or not (found := re.fullmatch(QUANTITY_PATTERN, value)):
         raise ValueError(f"{value!r} is not a quantity such as 500m, 2 or 4Gi")

@@ -62,6 +62,37 @@ DottedName = Annotated[
         "llama-3.1-8b",
     ),
 ]
+AcceleratorName = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
+        "must be a name of lower-case letters, digits and inner hyphens or dots, such as nvidia-l40s",
+        63,
+        "nvidia-l40s",
+    ),
+]
+EngineName = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "must be a name of lower-case letters, digits and inner hyphens, such as llama-cpp",
+        63,
+        "llama-cpp",
+    ),
+]
+MigProfile = Annotated[
+    str,
+    Matching(r"^[1-9]g\.[1-9][0-9]{0,2}gb([.+][a-z0-9.+]+)?$", "must be a MIG profile such as 3g.40gb", 24, "3g.40gb"),
+]
+ProviderModel = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$",
+        "must be a provider's model identifier: letters, digits and - . _ : / @ +",
+        253,
+        "llama-3.3-70b-versatile",
+    ),
+]
 QuantizationName = Annotated[
     str,
     Matching(
@@ -74,8 +105,8 @@ QuantizationName = Annotated[
 LabelKey = Annotated[
     str,
     Matching(
-        r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
-        "must be a label key, such as kubernetes.io/arch",
+        r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        "must be a label key, such as kubernetes.io/arch, with at most 63 characters after the slash",
         316,
         "kubernetes.io/arch",
     ),

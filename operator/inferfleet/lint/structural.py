@@ -32,6 +32,7 @@ CHECKED = {
     "x-kubernetes-int-or-string",
 }
 OTHERS = {
+    "default",
     "description",
     "format",
     "x-kubernetes-list-type",
@@ -40,7 +41,7 @@ OTHERS = {
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 }
-"""Checked elsewhere, or not at all: a format is checked only where it is in `spec`, and there is none."""
+"""Checked elsewhere, or not at all: there is no format in `spec`, and the only default is of `status`."""
 KEYWORDS = CHECKED | OTHERS
 LARGEST_WHOLE = 2**53 - 1
 """Floating point numbers above it are not taken for integers."""
