@@ -12,6 +12,7 @@ from e2e.cluster import binaries, images, provider
 from e2e.cluster.provider import Cluster
 from e2e.cluster.shell import Say, locked, run, say
 from e2e.models import tiny
+from inferfleet import __version__
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "build" / "models"
@@ -56,6 +57,14 @@ def load_images(cluster: Cluster, environ: Mapping[str, str] = os.environ, say: 
     )
     provider.load(cluster, demo_model(say).archive, say=say)
     return Images(operator, runtime)
+
+
+def by_default_names(cluster: Cluster, found: Images) -> Images:
+    """The same images under the names that the chart has by default, where the cluster lets us name them."""
+    wanted = {"operator": found.operator, "runtime": found.runtime}
+    names = {part: f"{images.REGISTRY}/{part}:{__version__}" for part in wanted}
+    tagged = all(provider.tag(cluster, image, names[part]) for part, image in wanted.items())
+    return Images(**names) if tagged else found
 
 
 def demo_model(say: Say = say) -> images.Image:

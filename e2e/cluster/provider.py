@@ -117,6 +117,14 @@ def load(cluster: Cluster, archive: Path, *, say: Say = say) -> str:
     )
 
 
+def tag(cluster: Cluster, name: str, alias: str) -> bool:
+    """Give an image on the nodes another name, too; False where only a registry could."""
+    if cluster.provider != "local":
+        return False
+    running.tag(running.load_spec(cluster.state), name, alias)
+    return True
+
+
 def _provider(options: Options, environ: Mapping[str, str]) -> Provider:
     """What was made before stays what it is, whatever runs on this machine today."""
     if options.provider or environ.get(VARIABLE):

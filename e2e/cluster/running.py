@@ -82,6 +82,11 @@ def load(cluster: ClusterSpec, archive: Path, *, say: Say = say) -> str:
     return name
 
 
+def tag(cluster: ClusterSpec, name: str, alias: str) -> None:
+    """Give an image of the node another name, too."""
+    run([*_ctr(cluster), "images", "tag", "--force", name, alias])
+
+
 def _node_ready(cluster: ClusterSpec) -> bool:
     path = "{.status.conditions[?(@.type=='Ready')].status}"
     ready = kubectl(cluster, "get", "node", NODE, "--ignore-not-found", "-o", f"jsonpath={path}") == "True"

@@ -16,10 +16,11 @@ import pytest
 import yaml
 
 from e2e import install
-from e2e.cluster import binaries, kind, provider
+from e2e.cluster import binaries, images, kind, provider
 from e2e.cluster.provider import Cluster, Options
 from e2e.cluster.shell import ClusterError, run, say
 from e2e.stories.space import Obj, Space
+from inferfleet import __version__
 
 HANDBOOK = install.ROOT / "docs" / "operations.md"
 OURS = ("models", "workloadclasses", "hardwarepools", "capacityprofiles")
@@ -60,7 +61,7 @@ class Admin:
         return run(["bash", "-euo", "pipefail", "-c", commands(name)], env=environ, cwd=self.folder)
 
     def wants(self, found: install.Images, charts: install.Charts = install.TREE) -> None:
-        """Lay out the folder: the charts of a release, and values that name nothing but images."""
+        """Lay out the folder: the charts of a release, and values that name its images where the defaults do not."""
         for name, source in (
             ("charts/inferfleet-crds", charts.crds),
             ("charts/inferfleet", charts.operator),
@@ -71,7 +72,8 @@ class Admin:
             link.unlink(missing_ok=True)
             link.symlink_to(source)
         named = {"image": install.split(found.operator), "runtime": {"image": install.split(found.runtime)}}
-        (self.folder / "values.yaml").write_text(yaml.safe_dump(named))
+        default = f"{images.REGISTRY}/operator:{__version__}" == found.operator
+        (self.folder / "values.yaml").write_text(yaml.safe_dump({} if default else named))
 
     def space(self, name: str) -> Space:
         """A namespace that admits nothing but what is restricted."""

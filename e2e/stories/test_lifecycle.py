@@ -26,7 +26,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def images(cluster: Cluster) -> install.Images:
-    return install.load_images(cluster)
+    return install.by_default_names(cluster, install.load_images(cluster))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def admin(cluster: Cluster, images: install.Images, tmp_path: Path) -> Admin:
 
 @pytest.fixture
 def installed(admin: Admin, images: install.Images) -> Admin:
-    """With default values, but for the names of the images."""
+    """With default values."""
     admin.follow("install")
     _leads(admin, images)
     return admin

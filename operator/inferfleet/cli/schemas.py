@@ -6,6 +6,7 @@ from pathlib import Path
 
 from inferfleet.api.crdgen import RESOURCES
 from inferfleet.api.schemagen import schemas
+from inferfleet.cli.writing import give
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -17,9 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     """Write each file."""
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
-        (args.out / name).write_text(text)
+    give(files(), args.out)
     return 0
 
 
