@@ -85,7 +85,7 @@ golden: $(STAMP) ## rewrite the golden files of the builders and the table of wr
 	INFERFLEET_GOLDEN=1 $(BIN)/pytest -q tests/unit/test_build.py
 	INFERFLEET_GOLDEN=1 $(BIN)/pytest -q tests/apiserver/test_bad_input.py -k test_the_table_has
 
-check: lint test e2e ## everything that a reviewer would run
+check: lint test test-fuzz e2e ## everything that a reviewer would run
 
 clean: ## remove what was built, except clusters that run (`make down` first)
 	rm -rf build/venv build/models build/bench
