@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from inferfleet.cli.lint import definitions
+from inferfleet.cli.linting import definitions
 from inferfleet.lint.check import Definition, check, definition
 from inferfleet.lint.engine import Engine, load
 from inferfleet.lint.read import read

@@ -1,10 +1,24 @@
 """The command line of the control plane."""
 
 import argparse
+import errno
+import io
+import logging
+import os
 import sys
+from contextlib import suppress
 
 from inferfleet import __version__
 from inferfleet.cli import catalog, check, classes, crds, lint, reference, run, schemas
+
+log = logging.getLogger(__name__)
+
+UNUSABLE = 2
+BROKEN_PIPE = 128 + 13
+"""What a shell sees of a program that SIGPIPE ended."""
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+"""What writing runs into. `writing` names its files; what is left is printed."""
+_OWN = ("inferfleet", "inferfleet_runtime")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,9 +30,41 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (run, crds, catalog, classes, reference, schemas, check, lint):
         command.add(commands)
-    args = parser.parse_args(argv)
-    status: int = args.call(args)
-    return status
+    return _done(parser.parse_args(argv))
+
+
+def _done(args: argparse.Namespace) -> int:
+    """Its own status, or that of what it ran into: a reader that left, a file, a package that is not there."""
+    try:
+        status: int = args.call(args)
+        if sys.stdout:  # None where it was closed before the start
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _drop_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        log.debug("traceback", exc_info=True)
+        _drop_output()
+        place = error.filename or ("standard output" if error.errno in _OUTPUT else "")
+        return _refused(args.command, f"{place}{': ' if place else ''}{error.strerror or error}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _OWN:
+            raise
+        install = f"pip install '.[{args.extra}]'"
+        return _refused(args.command, f"needs the Python package {package}; in a checkout of Inferfleet: {install}")
+
+
+def _refused(command: str, message: str) -> int:
+    print(f"inferfleet {command}: {message}", file=sys.stderr)  # noqa: T201
+    return UNUSABLE
+
+
+def _drop_output() -> None:
+    """Python flushes once more when it ends, which would fail again."""
+    with suppress(io.UnsupportedOperation, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+PORTS = (0, 65535)
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Settings:
     catalog: str = ""
     """Folder whose entries override or extend the bundled catalog; empty for none."""
     priority_classes: Mapping[int, str] = field(default_factory=dict)
-    """PriorityClass by its value."""
+    """PriorityClass by its value; a class of priority 0 gets none."""
     namespace: str = "inferfleet-system"
     """The operator's own namespace; its Lease lives there."""
     identity: str = "inferfleet"
@@ -50,8 +54,8 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.environ) -> None:
     """Flags of `inferfleet run`; each can be given as an INFERFLEET_* variable too."""
     option = _Options(parser, env)
-    option.text("runtime-image", "image of the serving runtime (required)", None)
-    option.text("runtime-image-pull-policy", "Always, IfNotPresent or Never", Settings.runtime_image_pull_policy)
+    option.text("runtime-image", "image of the serving runtime (required)", None, _image)
+    option.choice("runtime-image-pull-policy", "of model pods", Settings.runtime_image_pull_policy, PULL_POLICIES)
     option.text("runtime-image-pull-secrets", "Secrets of the Models' namespaces, comma-separated", "", _list)
     option.text("watch-namespaces", "serve Models of these namespaces only, comma-separated; empty: all", "", _list)
     option.text("catalog", "folder whose entries override or extend the bundled catalog", "")
@@ -59,33 +63,106 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     option.text("priority-classes", f"PriorityClasses for model pods, {example}", "", _priority_classes)
     option.text("namespace", "the operator's own namespace", Settings.namespace)
     option.text("identity", "name of this process in the leader Lease", env.get("HOSTNAME", Settings.identity))
-    option.number("metrics-port", "port of /metrics", Settings.metrics_port)
-    option.number("health-port", "port of /healthz", Settings.health_port)
-    option.number("workers", "Models reconciled at once", Settings.workers)
-    option.number("scale-interval", "seconds between scaling decisions", Settings.scale_interval)
-    option.number("move-saving", "share of the cost that a move must save", Settings.move_saving)
-    option.text("log-level", "debug, info, warning or error", Settings.log_level)
+    option.number("metrics-port", "port of /metrics (0: any that is free)", Settings.metrics_port, PORTS)
+    option.number("health-port", "port of /healthz (0: any that is free)", Settings.health_port, PORTS)
+    option.number("workers", "Models reconciled at once", Settings.workers, (1, 1000))
+    option.number("scale-interval", "seconds between scaling decisions", Settings.scale_interval, (0.1, 3600.0))
+    option.number("move-saving", "share of the cost that a move must save", Settings.move_saving, (0.0, 1.0))
+    option.choice("log-level", "what is logged", Settings.log_level, LOG_LEVELS)
     option.flag("pause-moves", "replace no serving placement")
     option.flag("no-leader-election", "run without a Lease: only for one process on a developer's machine")
 
 
 @dataclass(frozen=True)
 class _Options:
+    """Defaults stay text, so that argparse parses what a variable says as it parses a flag, and tells what is wrong
+    with it in the same way."""
+
     parser: argparse.ArgumentParser
     env: Mapping[str, str]
 
     def text(self, name: str, text: str, default: str | None, parse: Callable[[str], Any] = str) -> None:
         value = self.env.get(_variable(name), default)
-        shown = f"{text} (default {value or 'none'})"
-        self.parser.add_argument(f"--{name}", default=value, required=value is None, type=parse, help=shown)
+        shown = _escaped(f"{text} (default {value or 'none'})")
+        type_ = _named(name, parse)
+        self.parser.add_argument(f"--{name}", default=value, required=value is None, type=type_, help=shown)
 
-    def number(self, name: str, text: str, default: float) -> None:
-        value = type(default)(self.env.get(_variable(name), default))
-        self.parser.add_argument(f"--{name}", default=value, type=type(default), help=f"{text} (default {value})")
+    def number(self, name: str, text: str, default: float, bounds: tuple[float, float]) -> None:
+        parse = _within(type(default), bounds)
+        self.text(name, f"{text}, from {bounds[0]:g} to {bounds[1]:g}", str(default), parse)
+
+    def choice(self, name: str, text: str, default: str, choices: Sequence[str]) -> None:
+        self.text(name, f"{text}: {_either(choices)}", default, _one_of(choices))
 
     def flag(self, name: str, text: str) -> None:
-        value = self.env.get(_variable(name), "").lower() in ("1", "true", "yes")
-        self.parser.add_argument(f"--{name}", default=value, action="store_true", help=text)
+        value = self.env.get(_variable(name), "")
+        action = self.parser.add_argument(f"--{name}", default=value, action="store_true", help=_escaped(text))
+        action.type = _named(name, _truth)  # which argparse applies to a default that is text
+
+
+def _escaped(text: str) -> str:
+    """argparse formats help texts with `%`."""
+    return text.replace("%", "%%")
+
+
+def _named(name: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Says of what cannot be used where it may have come from; argparse itself names the flag alone."""
+
+    def checked(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            message = f"{text!r}: {error} (given as --{name} or as {_variable(name)})"
+            raise argparse.ArgumentTypeError(message) from error
+
+    return checked
+
+
+def _within(number: Callable[[str], float], bounds: tuple[float, float]) -> Callable[[str], float]:
+    least, most = bounds
+    what = "a whole number" if number is int else "a number"
+
+    def parse(text: str) -> float:
+        message = f"must be {what} from {least:g} to {most:g}"
+        try:
+            value = number(text)
+        except ValueError as error:
+            raise ValueError(message) from error
+        if not least <= value <= most:  # nor is NaN
+            raise ValueError(message)
+        return value
+
+    return parse
+
+
+def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Other capitals are understood: `INFO` always was."""
+    known = {choice.casefold(): choice for choice in choices}
+
+    def parse(text: str) -> str:
+        if found := known.get(text.casefold()):
+            return found
+        raise ValueError(f"must be {_either(choices)}")
+
+    return parse
+
+
+def _either(choices: Sequence[str]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("", "0", "false", "no"):
+        return False
+    if text.lower() in ("1", "true", "yes"):
+        return True
+    raise ValueError("must be true or false")
+
+
+def _image(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be an image")
+    return text
 
 
 def _variable(name: str) -> str:
@@ -125,6 +202,6 @@ def _priority_classes(text: str) -> dict[int, str]:
     for part in _list(text):
         value, _, name = part.partition("=")
         if not (name and value.removeprefix("-").isdecimal()):
-            raise argparse.ArgumentTypeError(f"{part!r} is not VALUE=NAME, such as 1000=inferfleet-interactive")
+            raise ValueError(f"{part!r} is not VALUE=NAME, such as 1000=inferfleet-interactive")
         found[int(value)] = name
     return found

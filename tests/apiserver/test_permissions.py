@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from e2e.cluster.binaries import ensure
 from inferfleet.catalog import loader
-from inferfleet.cli.run import Process
+from inferfleet.cli.process import Process
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import KubernetesCluster
 from inferfleet.metrics import Metrics

@@ -1,6 +1,7 @@
 """`inferfleet catalog`: what people see."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -104,14 +105,53 @@ def test_every_entry_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_name_is_answered_with_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(capsys, "show", "nvidia-h100").startswith(
-        "inferfleet catalog: the catalog has no nvidia-h100; did you mean nvidia-h100-80gb or "
+    assert refused(capsys, "show", "nvidia-h200-140gb").startswith(
+        "inferfleet catalog: the catalog has no nvidia-h200-140gb; did you mean nvidia-h200-141gb or "
     )
     assert "the catalog has no vllm" in refused(capsys, "show", "hardware", "vllm")
 
 
-def test_too_many_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "show takes NAME, or KIND and NAME" in refused(capsys, "show", "gpu", "nvidia-l4")
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("h100", "nvidia-h100-80gb?"),
+        ("nvidia-h100", "nvidia-h100-80gb?"),
+        ("A100", "nvidia-a100-40gb or nvidia-a100-80gb?"),
+        ("llama3.1", "llama-3.1-8b or llama-3.1-70b"),
+        ("q4km", "Q4_K_M?"),
+        ("llama-3.1-9b", "llama-3.1-8b or "),
+    ],
+)
+def test_an_abbreviation_is_answered_with_names_that_hold_it_and_a_slip_with_alike_ones(
+    given: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"the catalog has no {given}; did you mean {meant}" in refused(capsys, "show", given)
+
+
+@pytest.mark.parametrize("kind", ["model", "models", "Model"])
+def test_a_kind_is_understood_in_the_singular(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, "show", kind, "llama-3.1-8b").startswith("llama-3.1-8b (models)")
+    assert shown(capsys, "list", kind) == shown(capsys, "list", "models")
+
+
+@pytest.mark.parametrize("words", [["gpu", "nvidia-l4"], ["models", "llama", "8b"]], ids=" ".join)
+def test_too_many_words_are_a_mistake_of_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "show", *words]) == 2
+    assert "show takes NAME, or KIND and NAME" in capsys.readouterr().err
+
+
+def test_lengths_are_shown_also_where_there_is_no_output(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row.split()[0]: row for row in shown(capsys, "list", "workloads").splitlines()}
+    assert "  384 / -  " in rows["embeddings"]
+    assert "  1020 / 129  " in rows["realtime-chat"]
+
+
+def test_no_number_has_an_exponent(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [shown(capsys, "list")]
+    for kind in ("hardware", "models"):
+        names = [entry["name"] for entry in json.loads(shown(capsys, "list", kind, "-o", "json"))]
+        texts += [shown(capsys, "show", kind, name).split("\nSources")[0] for name in names]
+    assert not [line for text in texts for line in text.splitlines() if re.search(r"\d(\.\d+)?e[+-]?\d", line)]
 
 
 def test_a_name_of_two_kinds_wants_the_kind(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

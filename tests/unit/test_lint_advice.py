@@ -71,7 +71,7 @@ def test_an_unknown_accelerator_is_told_of_the_pool(linter: Linter) -> None:
 
 def test_an_unknown_engine_is_told_of_the_pool(linter: Linter) -> None:
     (found,) = advice(linter, [make.pool(engines=["vvlm"])])
-    assert (found.reason, found.path) == (Reason.ENGINE_UNKNOWN, ("spec", "engines"))
+    assert (found.reason, found.path) == (Reason.ENGINE_UNKNOWN, ("spec", "engines", 0))
 
 
 def test_a_pool_without_a_price_is_told(linter: Linter) -> None:
@@ -93,6 +93,62 @@ def test_a_model_that_fits_nowhere_leaves_no_candidate(linter: Linter) -> None:
 
 def test_without_pools_in_the_files_nothing_is_said_of_candidates(linter: Linter) -> None:
     assert advice(linter, [make.model(), make.workload_class()]) == []
+
+
+def told(found: Sequence[Advice]) -> list[tuple[str, str]]:
+    return [(one.reason, ".".join(map(str, one.path))) for one in found]
+
+
+def test_every_unknown_name_of_a_model_is_told_at_once(linter: Linter) -> None:
+    source = {"uri": "oci://inferfleet.local/models/demo:1"}
+    variants = [{"name": f"v{i}", "quantization": name, "source": source} for i, name in enumerate(("Q8", "F16", "Q4"))]
+    workloads = [
+        {"class": "chatt", "placement": {"mode": "Pinned", "pool": "cpu", "variant": "v1", "engine": "vvlm"}},
+        {"class": "codee"},
+    ]
+    model = make.model(architecture={"preset": "llama-99"}, variants=variants, workloads=workloads)
+    found = advice(linter, [model, make.pool()])
+    assert told(found) == [
+        (Reason.ARCHITECTURE_UNKNOWN, "spec.architecture.preset"),
+        (Reason.QUANTIZATION_UNKNOWN, "spec.variants.0.quantization"),
+        (Reason.QUANTIZATION_UNKNOWN, "spec.variants.2.quantization"),
+        (Reason.CLASS_NOT_FOUND, "spec.workloads.0.class"),
+        (Reason.ENGINE_UNKNOWN, "spec.workloads.0.placement.engine"),
+        (Reason.CLASS_NOT_FOUND, "spec.workloads.1.class"),
+    ]
+    assert "spec.variants[0].quantization: the catalog has no Q8; did you mean Q8_0?" in found[1].message
+
+
+def test_everything_that_is_wrong_with_a_pool_is_told_at_once(linter: Linter) -> None:
+    nodes = {"selector": {"kubernetes.io/os": "linux"}}
+    assert told(advice(linter, [make.pool(engines=["vvlm", "llama-cpp", "sglan"], price=None, nodes=nodes)])) == [
+        (Reason.ENGINE_UNKNOWN, "spec.engines.0"),
+        (Reason.ENGINE_UNKNOWN, "spec.engines.2"),
+        (Reason.NO_PRICE, "spec"),
+        (Reason.REPLICA_NOT_DECLARED, "spec.nodes.replica"),
+    ]
+    assert told(advice(linter, [make.pool(accelerator="h100", engines=["vvlm"], price=None)])) == [
+        (Reason.ACCELERATOR_UNKNOWN, "spec.accelerator"),
+        (Reason.ENGINE_UNKNOWN, "spec.engines.0"),
+        (Reason.NO_PRICE, "spec"),
+    ]
+
+
+def test_every_unknown_quantization_of_a_class_is_told_at_once(linter: Linter) -> None:
+    found = advice(linter, [make.workload_class(quantization={"allow": ["Q8", "F16", "Q4"]})])
+    assert told(found) == [
+        (Reason.QUANTIZATION_UNKNOWN, "spec.quantization.allow.0"),
+        (Reason.QUANTIZATION_UNKNOWN, "spec.quantization.allow.2"),
+    ]
+
+
+def test_wrong_names_are_not_told_again_as_a_lack_of_candidates(linter: Linter) -> None:
+    source = {"uri": "oci://inferfleet.local/models/demo:1"}
+    variants = [{"name": "v", "quantization": "Q8", "source": source}]
+    assert reasons(advice(linter, world(variants=variants))) == [Reason.QUANTIZATION_UNKNOWN]
+    pools = [make.pool(accelerator="h100"), make.pool("other", engines=["vvlm"])]
+    found = advice(linter, [make.model(), make.workload_class(), *pools])
+    assert reasons(found) == [Reason.ACCELERATOR_UNKNOWN, Reason.ENGINE_UNKNOWN]
 
 
 def test_targets_that_contradict_each_other_are_told(linter: Linter) -> None:

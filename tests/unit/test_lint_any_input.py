@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from linting import Linter
 
-from inferfleet.cli.lint import BUG, adviser
+from inferfleet.cli.linting import BUG, adviser
 from inferfleet.lint.files import Text
 from inferfleet.lint.lint import Adviser, Report, lint
 from inferfleet.lint.report import FORMATS

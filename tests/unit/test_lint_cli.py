@@ -133,6 +133,27 @@ def test_another_groups_model_is_skipped(run: Any) -> None:
     assert said.lines == ["1 file, 0 objects of Inferfleet, 1 other skipped: 0 errors, 0 warnings"]
 
 
+BARE = "- apiVersion: v1\n  kind: ConfigMap\n- apiVersion: inferfleet.io/v1alpha1\n  kind: Model\n"
+
+
+@pytest.mark.parametrize("text", [BARE, OTHER + "---\n" + BARE, json.dumps([{"apiVersion": "v1", "kind": "Secret"}])])
+def test_a_list_of_objects_is_told_since_kubectl_cannot_read_it(run: Any, text: str) -> None:
+    said = run({"x.yaml": text})
+    line = text.count("---") * 4 + 1
+    assert said.lines[0].startswith(f"x.yaml:{line}: a list of objects, which kubectl cannot read: write them as")
+    assert said.status == 1
+
+
+def test_another_list_is_skipped(run: Any) -> None:
+    said = run({"x.yaml": "- op: add\n  path: /spec\n- 3\n"})
+    assert said.lines == ["1 file, 0 objects of Inferfleet, 1 other skipped: 0 errors, 0 warnings"]
+
+
+def test_a_class_with_errors_is_still_there(run: Any) -> None:
+    said = run({"c.yaml": CLASS.replace("p50: 48", "p50: 0"), "m.yaml": MODEL})
+    assert "1 error, 0 warnings" in said.lines[-1]
+
+
 def process(argv: list[str], stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "inferfleet", "lint", *argv]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, env=os.environ | env, check=False)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
+from inferfleet.api.figures import figures
 from inferfleet.catalog.engine_entries import GGUF, EngineEntry, Status
 from inferfleet.catalog.entry import Entry, Source
 from inferfleet.catalog.hardware_entries import Accelerator
 from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.model_entries import ModelArchitecture
 from inferfleet.catalog.quantization_entries import Quantization
-from inferfleet.catalog.tables import compact
 
 UNITS: Mapping[str, tuple[float, str]] = {
     "memory": (1e9, "GB"),
@@ -87,7 +87,7 @@ def _scalar(value: Any, path: str) -> str:
         return "yes" if value else "no"
     unit = UNITS.get(path.partition(".")[0])
     if isinstance(value, int | float):
-        return f"{compact(value / unit[0])} {unit[1]}" if unit and unit[0] != 1 else f"{_plain(value)}{_unit(unit)}"
+        return f"{figures(value / unit[0])} {unit[1]}" if unit and unit[0] != 1 else f"{_plain(value)}{_unit(unit)}"
     return str(value)
 
 
@@ -166,12 +166,14 @@ def _of_quantization(entry: Quantization, catalog: Catalog) -> Iterator[tuple[st
 
 
 def _of_model(entry: ModelArchitecture, catalog: Catalog) -> Iterator[tuple[str, list[str]]]:
-    rows = [f"weights                {entry.parameters / 1e9:.3g} billion, {entry.active_parameters / 1e9:.3g} active"]
+    all_, active = figures(entry.parameters / 1e9), figures(entry.active_parameters / 1e9)
+    rows = [f"weights                {all_} billion, {active} active"]
     if not entry.media and entry.kv_values_per_token:
-        rows.append(f"KV cache               {entry.kv_bytes_per_token() / 1024:.4g} KiB a token in BF16")
+        rows.append(f"KV cache               {figures(entry.kv_bytes_per_token() / 1024, 4)} KiB a token in BF16")
     for name in ("BF16", "FP8", "Q4_K_M"):
         if quantization := catalog.quantizations.get(name):
-            rows.append(f"weights in {name:<11} {entry.parameters * quantization.bytes_per_weight / 1e9:.3g} GB")
+            size = figures(entry.parameters * quantization.bytes_per_weight / 1e9)
+            rows.append(f"weights in {name:<11} {size} GB")
     yield "Computed", rows
 
 

@@ -15,6 +15,7 @@ from inferfleet.catalog.check import across
 from inferfleet.catalog.engine_entries import EngineEntry
 from inferfleet.catalog.entry import Entry
 from inferfleet.catalog.hardware_entries import Accelerator
+from inferfleet.catalog.kinds import FILES
 from inferfleet.catalog.merge import CatalogError, explain, merged, problems
 from inferfleet.catalog.model_entries import ModelArchitecture
 from inferfleet.catalog.quantization_entries import Quantization
@@ -37,16 +38,6 @@ _T = TypeVar("_T", bound=Entry)
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C where PyYAML was built with it: ten times faster."""
-FILES = MappingProxyType(
-    {
-        "hardware": "hardware.yaml",
-        "engines": "engines.yaml",
-        "quantizations": "quantizations.yaml",
-        "models": "models.yaml",
-        "workloads": "workloads.yaml",
-    }
-)
-"""Kind of entry to file, in the bundled folder and in one that overrides it."""
 
 
 @dataclass(frozen=True)

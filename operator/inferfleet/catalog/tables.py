@@ -7,6 +7,7 @@ looked for in vain, n/v not verified, n/a makes no sense there.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from inferfleet.api.figures import figures
 from inferfleet.catalog.engine_entries import EngineEntry
 from inferfleet.catalog.entry import Entry, Value
 from inferfleet.catalog.hardware_entries import Accelerator
@@ -38,14 +39,7 @@ def scaled(value: Value | None, unit: float) -> str:
     """Three significant digits of a number in units, or why there is none."""
     if value is None:
         return "-"
-    return SHORT[value] if isinstance(value, str) else compact(value / unit)
-
-
-def compact(value: float) -> str:
-    """Three significant digits, without an exponent from a thousandth to a hundred million."""
-    if abs(value) >= 1000:
-        return f"{value:.0f}" if abs(value) < 1e8 else f"{value:.3g}"
-    return f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.2g}"
+    return SHORT[value] if isinstance(value, str) else figures(value / unit)
 
 
 def _accelerator(a: Accelerator) -> Row:
@@ -60,20 +54,21 @@ def _engine(e: EngineEntry) -> Row:
 
 
 def _quantization(q: Quantization) -> Row:
-    bits = f"{q.bytes_per_weight * 8:.3g}"
-    return q.name, q.family or "-", bits, f"{q.bytes_per_weight:.4g}", q.compute_type or "-", ", ".join(q.containers)
+    bits, size = figures(q.bytes_per_weight * 8), figures(q.bytes_per_weight, 4)
+    return q.name, q.family or "-", bits, size, q.compute_type or "-", ", ".join(q.containers)
 
 
 def _model(m: ModelArchitecture) -> Row:
-    parameters = [f"{value / 1e9:.3g}" for value in (m.parameters, m.active_parameters)]
-    cache = "-" if m.media or not m.kv_values_per_token else f"{m.kv_bytes_per_token() / 1024:.3g}"
+    parameters = [figures(value / 1e9) for value in (m.parameters, m.active_parameters)]
+    cache = "-" if m.media or not m.kv_values_per_token else figures(m.kv_bytes_per_token() / 1024)
     return m.name, m.modality, *parameters, m.attention_kind or "-", cache, str(m.context_tokens or "-")
 
 
 def _workload(w: WorkloadPreset) -> Row:
     traffic: Any = w.spec.traffic
-    lengths = f"{traffic.input_tokens.p50} / {traffic.output_tokens.p50}" if traffic.output_tokens else "-"
-    return w.name, w.spec.modality, lengths, w.spec.objective, str(w.spec.priority), w.title
+    lengths = [str(tokens.p50) if tokens else "-" for tokens in (traffic.input_tokens, traffic.output_tokens)]
+    both = " / ".join(lengths) if set(lengths) != {"-"} else "-"
+    return w.name, w.spec.modality, both, w.spec.objective, str(w.spec.priority), w.title
 
 
 _TABLES: Mapping[str, tuple[Row, Callable[[Any], Row]]] = {

@@ -6,7 +6,7 @@ namespaces, other pools and classes) is given the benefit of the doubt, where it
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,9 +16,10 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.acceptance import class_verdicts, pool_verdicts
 from inferfleet.fleet.observe import Stores, observe, read_classes, read_pools
-from inferfleet.fleet.types import Blocked, Obj, Problem, Valid
+from inferfleet.fleet.types import Blocked, Obj, PoolView, Problem, Valid
 from inferfleet.fleet.unobeyed import CLASS_FIELDS, unobeyed
 from inferfleet.fleet.validate import validate
+from inferfleet.lint import references
 from inferfleet.lint.sort import Ours
 from inferfleet.lint.types import Path
 from inferfleet.names import Cond, Reason
@@ -51,8 +52,10 @@ class Known:
     """WorkloadClasses that the chart installs."""
 
 
-def advise(objects: Sequence[Ours], namespaces: Iterable[Obj], known: Known) -> Iterator[Advice]:
-    """About objects without errors."""
+def advise(
+    objects: Sequence[Ours], namespaces: Iterable[Obj], known: Known, broken: Iterable[Ours] = ()
+) -> Iterator[Advice]:
+    """About objects without errors. Of `broken` ones only the names count."""
     yield from _twice(objects)
     by_kind: dict[str, dict[tuple[str, str], Ours]] = defaultdict(dict)
     for one in objects:
@@ -60,8 +63,9 @@ def advise(objects: Sequence[Ours], namespaces: Iterable[Obj], known: Known) -> 
     stores = _stores(by_kind, namespaces, known)
     yield from _pools(by_kind["HardwarePool"], stores, known.catalog)
     yield from _classes(by_kind["WorkloadClass"], stores, known.catalog)
+    classes = {name for _, name in stores.classes} | {b.key[1] for b in broken if b.definition.kind == "WorkloadClass"}
     for key, model in by_kind["Model"].items():
-        yield from _model(model, key, stores, known)
+        yield from _model(model, (key, classes), stores, known)
     yield from _services(by_kind["Model"])
 
 
@@ -106,21 +110,52 @@ def _class(name: str, spec: WorkloadClassSpec) -> Obj:
 
 
 def _pools(pools: Mapping[tuple[str, str], Ours], stores: Stores, catalog: Catalog) -> Iterator[Advice]:
-    verdicts = pool_verdicts(read_pools(stores), (), catalog)
+    views = read_pools(stores)
+    verdicts = pool_verdicts({name: _with_known_engines(view, catalog) for name, view in views.items()}, (), catalog)
     for (_, name), pool in pools.items():
-        yield from _conditions(pool, verdicts[name].conditions)
+        found: list[Advice] = []
+        if isinstance(view := views[name], PoolView):
+            found = [_of_name(pool, unknown) for unknown in references.of_pool(view.spec, catalog)]
+            found += _unpriced(pool, view)
+        yield from _each_once(found, _conditions(pool, verdicts[name].conditions))
+
+
+def _with_known_engines(view: PoolView | Problem, catalog: Catalog) -> PoolView | Problem:
+    """What else is wrong would come second: the engines are told already."""
+    if isinstance(view, Problem) or not view.spec.engines:
+        return view
+    engines = [engine for engine in view.spec.engines if engine in catalog.engines]
+    return replace(view, spec=view.spec.model_copy(update={"engines": engines or None}))
+
+
+def _unpriced(pool: Ours, view: PoolView) -> Iterator[Advice]:
+    """Told also where the accelerator is unknown, at which the operator stops."""
+    if view.spec.price is None and view.spec.external is None:
+        yield Advice(pool, ("spec",), Reason.NO_PRICE, "without spec.price nothing can be placed here")
 
 
 def _classes(classes: Mapping[tuple[str, str], Ours], stores: Stores, catalog: Catalog) -> Iterator[Advice]:
     specs = read_classes(stores)
     verdicts = class_verdicts(specs, catalog)
     for (_, name), class_ in classes.items():
-        yield from _conditions(class_, verdicts[name].conditions)
-        spec = specs[name]
+        spec, found = specs[name], list[Advice]()
         if isinstance(spec, WorkloadClassSpec):
-            for field, is_given in CLASS_FIELDS:
-                if is_given(spec):
-                    yield _not_obeyed(class_, f"spec.{field.path}", field.instead)
+            found = [_of_name(class_, unknown) for unknown in references.of_class(spec, catalog)]
+            found += [
+                _not_obeyed(class_, f"spec.{f.path}", f.instead) for f, is_given in CLASS_FIELDS if is_given(spec)
+            ]
+        yield from _each_once(found, _conditions(class_, verdicts[name].conditions))
+
+
+def _of_name(about: Ours, unknown: references.Unknown) -> Advice:
+    return Advice(about, unknown.path, unknown.reason, unknown.message)
+
+
+def _each_once(found: Sequence[Advice], more: Iterable[Advice]) -> Iterator[Advice]:
+    """What is found by itself, and what the operator would add: it names the first of a kind."""
+    told = {advice.reason for advice in found}
+    yield from found
+    yield from (advice for advice in more if advice.reason not in told)
 
 
 def _conditions(about: Ours, conditions: Iterable[Condition]) -> Iterator[Advice]:
@@ -141,41 +176,52 @@ def _path(text: str) -> Path:
     return tuple(found[0].split(".")) if found else ("spec",)
 
 
-def _model(model: Ours, key: tuple[str, str], stores: Stores, known: Known) -> Iterator[Advice]:
+def _model(
+    model: Ours, place: tuple[tuple[str, str], Collection[str]], stores: Stores, known: Known
+) -> Iterator[Advice]:
+    """`place`: its key, and the names of the classes that there are."""
+    key, classes = place
     seen = observe(key, stores, _EPOCH, 0.0)
     if seen is None:
         return
-    found = validate(seen, known.catalog, _SETTINGS)
-    if isinstance(found, Problem):
-        yield Advice(model, _path(found.message), found.reason, found.message)
-        return
-    for i, item in enumerate(found):
-        yield from _workload(model, i, item, in_files=("", key[0]) in stores.namespaces)
+    found: list[Advice] = []
     if not isinstance(seen.spec, Problem):
-        for field, instead in unobeyed(seen.spec, {}, _SETTINGS):
-            yield _not_obeyed(model, field, instead)
+        found = [_of_name(model, unknown) for unknown in references.of_model(seen.spec, known.catalog, classes)]
+        found += [_not_obeyed(model, field, instead) for field, instead in unobeyed(seen.spec, {}, _SETTINGS)]
+    in_files = ("", key[0]) in stores.namespaces
+    planned = validate(seen, known.catalog, _SETTINGS)
+    if isinstance(planned, Problem):
+        problem = Advice(model, _path(planned.message), planned.reason, planned.message)
+        yield from _each_once(found, [problem])
+        return
+    yield from found
+    for i, item in enumerate(planned):
+        yield from _workload(model, i, (item, known.catalog), in_files=in_files)
 
 
-def _workload(model: Ours, i: int, item: Valid | Blocked, *, in_files: bool) -> Iterator[Advice]:
+def _workload(model: Ours, i: int, planned: tuple[Valid | Blocked, Catalog], *, in_files: bool) -> Iterator[Advice]:
     path: Path = ("spec", "workloads", i, "class")
+    item, catalog = planned
     if isinstance(item, Valid):
-        yield from _candidates(model, path, item, in_files=in_files)
+        yield from _candidates(model, path, item, catalog, in_files=in_files)
         return
     reason, message = item.problem.reason, item.problem.message
-    if reason == Reason.CLASS_NOT_FOUND:
-        message = (
-            f"WorkloadClass {item.class_} is neither in the files nor one of the chart's: it must be in the cluster"
-        )
-    if reason != Reason.CLASS_NOT_ALLOWED or in_files:
+    if reason != Reason.CLASS_NOT_FOUND and (reason != Reason.CLASS_NOT_ALLOWED or in_files):
         yield Advice(model, path, reason, message)
 
 
-def _candidates(model: Ours, path: Path, item: Valid, *, in_files: bool) -> Iterator[Advice]:
-    """Whether any pool of the files could serve the workload if it had the room."""
-    pools = tuple(replace(pool, free=ENDLESS, allowed=pool.allowed or not in_files) for pool in item.question.pools)
-    if not pools:
+def _candidates(model: Ours, path: Path, item: Valid, catalog: Catalog, *, in_files: bool) -> Iterator[Advice]:
+    """Whether any pool of the files could serve the workload if it had the room, wrong names left out."""
+    asked = item.question
+    variants = tuple(v for v in asked.variants if v.quantization in catalog.quantizations)
+    pools = tuple(
+        replace(pool, free=ENDLESS, quota=None, allowed=pool.allowed or not in_files)
+        for pool in asked.pools
+        if pool.external or (pool.accelerator and (set(pool.engines) & set(catalog.engines)))
+    )
+    if not pools or not variants:
         return
-    answer = choose(replace(item.question, pools=pools))
+    answer = choose(replace(asked, pools=pools, variants=variants))
     if answer.chosen is None:
         yield Advice(model, path, answer.reason, f"{item.workload.class_}: {answer.message}")
 

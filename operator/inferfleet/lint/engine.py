@@ -13,7 +13,7 @@ from typing import Any
 
 from inferfleet.lint import duration, quantity
 
-INSTALL = "inferfleet lint needs one more package: pip install 'inferfleet[operator,lint]'"
+INSTALL = "inferfleet lint needs the Python package cel-expr-python; in a checkout of Inferfleet: pip install '.[lint]'"
 NO_OVERLOAD = "no such overload"
 _KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _INDEX = re.compile(r"Index error: index=(-?\d+)")

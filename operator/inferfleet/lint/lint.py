@@ -11,8 +11,8 @@ from inferfleet.lint.read import read
 from inferfleet.lint.sort import Foreign, Misnamed, Ours, sort
 from inferfleet.lint.types import Document, Fault, Finding, Json, Unreadable
 
-Adviser = Callable[[Sequence[Ours], Sequence[Json]], Iterable[Finding]]
-"""From objects without errors, and the Namespaces, to warnings."""
+Adviser = Callable[[Sequence[Ours], Sequence[Ours], Sequence[Json]], Iterable[Finding]]
+"""From objects without errors, objects with errors, and the Namespaces, to warnings."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def lint(
         if isinstance(other, Misnamed):
             findings += _about(other.document, _label(other.document), [other.fault])
     foreign = [one.document.value for one in sorted_ if isinstance(one, Foreign)]
-    findings += adviser([one for one in ours if not wrong[id(one)]], [o for o in foreign if _is_namespace(o)])
+    right, broken = [one for one in ours if not wrong[id(one)]], [one for one in ours if wrong[id(one)]]
+    findings += adviser(right, broken, [o for o in foreign if _is_namespace(o)])
     kinds = {one.definition.kind for one in ours}
     return Report(
         findings=tuple(sorted(findings, key=lambda f: (f.file, f.position))),
@@ -73,7 +74,8 @@ def _about(document: Document, label: str, faults: Sequence[Fault]) -> Iterator[
 
 
 def _label(document: Document) -> str:
-    return " ".join(str(document.value[key]) for key in ("kind",) if document.value.get(key))
+    kind = document.value.get("kind") if isinstance(document.value, dict) else None
+    return str(kind or "")
 
 
 def _is_namespace(value: Json) -> bool:

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from inferfleet.api.base import GROUP
 from inferfleet.lint.check import Definition
-from inferfleet.lint.types import Document, Fault
+from inferfleet.lint.types import Document, Fault, Json
+
+BARE_LIST = (
+    "a list of objects, which kubectl cannot read: write them as documents with --- between them, or as the items of "
+    "an object of apiVersion: v1 and kind: List"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def sort(document: Document, definitions: Mapping[str, Definition]) -> Ours | Fo
     """By its apiVersion and kind."""
     value = document.value
     if not isinstance(value, dict):
-        return Foreign(document)
+        return Misnamed(document, Fault((), "", BARE_LIST)) if _is_bare_list(value) else Foreign(document)
     version, kind = value.get("apiVersion"), value.get("kind")
     ours = isinstance(version, str) and version.split("/")[0] == GROUP
     known = definitions.get(kind) if isinstance(kind, str) else None
@@ -63,6 +68,10 @@ def sort(document: Document, definitions: Mapping[str, Definition]) -> Ours | Fo
         told = f"apiVersion not set: a {known.kind} of Inferfleet has apiVersion {GROUP}/{known.version}"
         return Misnamed(document, Fault(("kind",), "", told))
     return Foreign(document)
+
+
+def _is_bare_list(value: Json) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) and "apiVersion" in item for item in value)
 
 
 def _no_match(kind: object, version: object, definitions: Mapping[str, Definition]) -> str:

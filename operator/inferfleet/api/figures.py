@@ -1,0 +1,16 @@
+"""Numbers for people. Pure."""
+
+from decimal import Decimal
+
+
+def figures(value: float | Decimal, digits: int = 3) -> str:
+    """`digits` significant digits, and of a larger number its whole part: 0.0341, 85.5, 2090. Never an exponent."""
+    exact = Decimal(str(value))
+    if not exact.is_finite():
+        return str(value)
+    whole = len(str(abs(int(exact))))
+    if whole > digits:
+        return f"{exact:.0f}"
+    rounded = Decimal(f"{exact:.{digits}g}")
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
