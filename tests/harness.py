@@ -14,7 +14,9 @@ from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import Stores
 from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile
+from inferfleet.fleet.trim import trim_deployment, trim_namespace, trim_node, trim_pod
 from inferfleet.kube import kinds
+from inferfleet.kube.informer import trim_metadata
 from inferfleet.kube.kinds import Kind, Obj, key_of
 from inferfleet.scaling.law import Decision
 from inferfleet.settings import Settings
@@ -29,12 +31,19 @@ CHILDREN = (
     kinds.NETWORK_POLICY,
 )
 
+TRIMS = {
+    kinds.DEPLOYMENT: trim_deployment,
+    kinds.POD: trim_pod,
+    kinds.NODE: trim_node,
+    kinds.NAMESPACE: trim_namespace,
+}
+
 
 def stores(cluster: FakeCluster) -> Stores:
     """What informers that are up to date would hold."""
 
     def held(kind: Kind) -> dict[tuple[str, str], Obj]:
-        return {key_of(o): o for o in cluster.all(kind)}
+        return {key_of(o): TRIMS.get(kind, trim_metadata)(o) for o in cluster.all(kind)}
 
     return Stores(
         namespaces=held(kinds.NAMESPACE),

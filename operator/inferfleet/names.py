@@ -30,6 +30,8 @@ ANNOTATION_CONFIG = f"{GROUP}/config-hash"
 ANNOTATION_SLOTS = f"{GROUP}/slots"
 ANNOTATION_PROFILE = f"{GROUP}/capacity-profile"
 """On a Deployment: the CapacityProfile that its pods measure."""
+ANNOTATION_IMAGE = f"{GROUP}/runtime-image"
+"""On a Deployment: the runtime image that its pods were given, before a pool's podTemplatePatch."""
 
 SERVICE_PORT = 80
 
@@ -75,6 +77,7 @@ class Reason:
     ENGINE_UNSUPPORTED = "EngineUnsupported"
     REPLICA_NOT_DECLARED = "ReplicaNotDeclared"
     MODALITY_UNSUPPORTED = "ModalityUnsupported"
+    CONTEXT_TOO_LONG = "ContextTooLong"
     QUANTIZATION_UNKNOWN = "QuantizationUnknown"
     NO_EVIDENCE = "NoEvidence"
     ACCURACY_LOSS_EXCEEDED = "AccuracyLossExceeded"
@@ -98,6 +101,7 @@ class Reason:
     LEAST_ENERGY_WITHIN_SLO = "LeastEnergyWithinSLO"
     MOST_THROUGHPUT_WITHIN_SLO = "MostThroughputWithinSLO"
     INCUMBENT_KEPT = "IncumbentKept"
+    MOVES_PAUSED = "MovesPaused"
     NO_CANDIDATE = "NoCandidate"
     PLANNED = "Planned"
     FROZEN = "Frozen"
@@ -120,6 +124,7 @@ class Reason:
     DEMAND = "Demand"
     SCALE_IN_DELAY = "ScaleInDelay"
     STEADY = "Steady"
+    SCALED_ELSEWHERE = "ScaledElsewhere"
     # fields
     ALL_FIELDS_OBEYED = "AllFieldsObeyed"
     FIELDS_NOT_OBEYED_YET = "FieldsNotObeyedYet"

@@ -15,9 +15,9 @@ CONDITIONS: Mapping[str, Mapping[str, str]] = {
         Cond.PLANNED: "Every workload has a placement that was chosen for what is declared now.",
         Cond.DEPLOYED: "What was planned is in the cluster and its pods run.",
         Cond.SIGNAL_FRESH: "Every ready pod answers scrapes. False: replicas stay as they are. Unknown: no pod was "
-        "scraped yet.",
+        "scraped yet, or replicas are not this operator's.",
         Cond.WITHIN_LIMITS: "Replicas follow the demand. False: demand asks for more than `replicas.max`, or than the "
-        "pool has room for.",
+        "pool or the namespace's quota has room for. Unknown: replicas are not this operator's.",
         Cond.FIELDS_OBEYED: "The operator acts on every field that is given. False: the message lists those that this "
         "release accepts and does nothing with.",
     },
@@ -27,6 +27,8 @@ CONDITIONS: Mapping[str, Mapping[str, str]] = {
     },
     "HardwarePool": {
         Cond.ACCEPTED: "The operator can use it.",
+        Cond.FIELDS_OBEYED: "The operator acts on every field that is given. False: the message lists those that this "
+        "release accepts and does nothing with.",
         Cond.NODES_EXCLUSIVE: "No other pool counts the same nodes. False: both plan with room that is there once.",
     },
 }
@@ -56,6 +58,7 @@ REASONS: Mapping[str, str] = {
     Reason.ENGINE_UNSUPPORTED: "This release does not run any engine of the pool.",
     Reason.REPLICA_NOT_DECLARED: "The pool is of CPUs and does not say what a replica gets: set `nodes.replica`.",
     Reason.MODALITY_UNSUPPORTED: "The engine does not serve the class's `modality`.",
+    Reason.CONTEXT_TOO_LONG: "Long requests of the class (prompt and completion at p95) exceed the model's context.",
     Reason.QUANTIZATION_UNKNOWN: "The catalog has no such quantization; the message names similar ones.",
     Reason.QUANTIZATION_UNSUPPORTED: "The engine does not serve the quantization on this hardware.",
     Reason.QUANTIZATION_NOT_ALLOWED: "The class's `quantization.allow` does not list it.",
@@ -68,7 +71,7 @@ REASONS: Mapping[str, str] = {
     Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed.",
     Reason.COST_LIMIT_EXCEEDED: "Dearer than the class's `limits.costPer1MTokens`.",
     Reason.ENERGY_LIMIT_EXCEEDED: "It needs more than the class's `limits.joulesPerToken`.",
-    Reason.POOL_EXHAUSTED: "The pool has no room for the replicas that are needed.",
+    Reason.POOL_EXHAUSTED: "The pool's nodes, or the namespace's quota, have no room for the replicas that are needed.",
     Reason.COST_ABOVE_BEST: "It could serve; another costs less.",
     Reason.LATENCY_ABOVE_BEST: "It could serve; another answers sooner.",
     Reason.ENERGY_ABOVE_BEST: "It could serve; another needs less energy.",
@@ -79,6 +82,7 @@ REASONS: Mapping[str, str] = {
     Reason.LEAST_ENERGY_WITHIN_SLO: "It meets the targets with the least energy per token.",
     Reason.MOST_THROUGHPUT_WITHIN_SLO: "It meets the targets with the most tokens per second of a replica.",
     Reason.INCUMBENT_KEPT: "Another would be better by less than what a move must save, so what runs stays.",
+    Reason.MOVES_PAUSED: "What serves would be replaced, and `--pause-moves` is set: it keeps serving as it is.",
     Reason.NO_CANDIDATE: "No combination of pool, variant and engine can serve the workload; `status.rejected` says "
     "why for each.",
     Reason.PLANNED: "Every workload has a placement.",
@@ -98,10 +102,12 @@ REASONS: Mapping[str, str] = {
     Reason.SIGNAL_STALE: "Pods do not answer scrapes, so replicas stay as they are.",
     Reason.NO_SIGNAL_YET: "No pod was scraped often enough to tell its throughput.",
     Reason.WITHIN_LIMITS: "Replicas follow the demand between their bounds.",
-    Reason.MAX_REPLICAS: "Demand asks for more than `replicas.max`.",
+    Reason.MAX_REPLICAS: "Demand, observed or guaranteed, asks for more than `replicas.max`.",
     Reason.DEMAND: "Replicas changed with the demand.",
     Reason.SCALE_IN_DELAY: "Fewer would do, but not yet for as long as `scaling.scaleInDelay`.",
     Reason.STEADY: "The replicas are those that the demand asks for.",
+    Reason.SCALED_ELSEWHERE: "`replicas.mode` is External: another autoscaler writes the replicas, so this operator "
+    "neither scrapes the pods nor judges their number.",
     # about fields that this release does not act on
     Reason.ALL_FIELDS_OBEYED: "Every field that is given has an effect.",
     Reason.FIELDS_NOT_OBEYED_YET: "Some fields that are given have no effect in this release; the message lists them.",

@@ -176,6 +176,7 @@ async def test_pools_and_classes_tell_what_is_made_of_them(
         await eventually(lambda: conditions(kinds.WORKLOAD_CLASS))
         assert await eventually(lambda: conditions(kinds.HARDWARE_POOL)) == {
             "Accepted": "True",
+            "FieldsObeyed": "True",
             "NodesExclusive": "True",
         }
         broken = make.pool(world, labels={"test": world}, accelerator="abacus")

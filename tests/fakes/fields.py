@@ -5,6 +5,7 @@ all other lists as a whole, as in the structured-merge-diff of the real server.
 """
 
 import copy
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -155,6 +156,24 @@ def update(live: Obj, new: Obj, owners: Owners, owner: Owner) -> dict[Owner, fro
     }
     mine = after.get(owner, frozenset()) | changed
     return {**after, owner: mine} if mine else after
+
+
+def fields_v1(paths: Iterable[Path]) -> Obj:
+    """Owned fields as `metadata.managedFields` writes them."""
+    root: Obj = {}
+    for path in sorted(paths, key=str):
+        inside = root
+        for step in path:
+            inside = inside.setdefault(_step(step), {})
+        if isinstance(path[-1], Item):
+            inside["."] = {}
+    return root
+
+
+def _step(step: Any) -> str:
+    if isinstance(step, Item):
+        return f"k:{json.dumps(dict(step.keys), separators=(',', ':'))}"
+    return f"v:{json.dumps(step.value)}" if isinstance(step, Member) else f"f:{step}"
 
 
 def _without_changed(version: str, before: Obj, after: Obj, owners: Owners) -> dict[Owner, frozenset[Path]]:

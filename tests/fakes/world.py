@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fakes import fields
 from fakes.fields import Owners
 
 from inferfleet import errors
@@ -96,9 +97,12 @@ def only_status(obj: Obj) -> Obj:
     return copy.deepcopy({k: v for k, v in obj.items() if k in ("apiVersion", "kind", "status")} | {"metadata": meta})
 
 
-def managed_fields(owners: Owners) -> list[dict[str, str]]:
-    """Who manages something, without the fields themselves."""
-    entries = ({"manager": m, "operation": op, "subresource": sub} for m, op, sub in sorted(owners))
+def managed_fields(owners: Owners) -> list[Obj]:
+    """Who manages what."""
+    entries = (
+        {"manager": m, "operation": op, "subresource": sub, "fieldsV1": fields.fields_v1(owners[(m, op, sub)])}
+        for m, op, sub in sorted(owners)
+    )
     return [{k: v for k, v in entry.items() if v} for entry in entries]
 
 

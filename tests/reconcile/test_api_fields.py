@@ -61,14 +61,14 @@ async def test_a_recommendation_leaves_what_runs_as_it_is(serving: FakeCluster) 
 
 
 async def test_replicas_belong_to_the_other_autoscaler_once_it_has_written_them() -> None:
-    model = make.model(workloads=workload(placement=PIN, replicas={"min": 1, "max": 3, "mode": "External"}))
+    model = make.model(workloads=workload(placement=PIN, replicas={"min": 2, "max": 3, "mode": "External"}))
     cluster = await settled(make.pool(), make.workload_class(), model)
     (name,) = deployments(cluster)
-    assert deployments(cluster) == {name: 1}
+    assert deployments(cluster) == {name: 2}, "before it has, leaving them out would reset them to 1"
     operator = Operator(cluster)
     operator.decide(3)  # nobody's business here
     await operator.settle()
-    assert deployments(cluster) == {name: 1}
+    assert deployments(cluster) == {name: 2}
     hpa = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "default"}}
     await cluster.apply(hpa | {"spec": {"replicas": 5}}, "horizontal-pod-autoscaler")
     await Operator(cluster).settle()
@@ -167,6 +167,28 @@ async def test_a_new_release_rolls_out_its_runtime_unless_told_otherwise(update:
     assert {c["image"] for c in pod(cluster)["spec"]["initContainers"]} == {image}
 
 
+async def test_an_image_that_is_kept_is_the_runtimes_and_not_that_of_a_patch() -> None:
+    patch = {"spec": {"containers": [{"name": "serve", "image": "example.com/patched:1"}]}}
+    cluster = await settled(make.pool(podTemplatePatch=patch), make.workload_class(), make.model(engineUpdate="Manual"))
+    assert [c["image"] for c in pod(cluster)["spec"]["containers"]] == ["example.com/patched:1"]
+    assert {c["image"] for c in pod(cluster)["spec"]["initContainers"]} == {SETTINGS.runtime_image}
+    cluster.put(make.pool())
+    await Operator(cluster, replace(SETTINGS, runtime_image="inferfleet.local/runtime:2")).settle()
+    spec = pod(cluster)["spec"]
+    assert {c["image"] for c in (*spec["containers"], *spec["initContainers"])} == {SETTINGS.runtime_image}
+
+
+async def test_a_deployment_without_a_note_of_its_image_keeps_that_of_its_container() -> None:
+    """As the first release wrote it."""
+    cluster = await settled(make.pool(), make.workload_class(), make.model(engineUpdate="Manual"))
+    (name,) = deployments(cluster)
+    cluster.edit(
+        kinds.DEPLOYMENT, "default", name, lambda o: o["metadata"]["annotations"].pop("inferfleet.io/runtime-image")
+    )
+    await Operator(cluster, replace(SETTINGS, runtime_image="inferfleet.local/runtime:2")).settle()
+    assert {c["image"] for c in pod(cluster)["spec"]["containers"]} == {SETTINGS.runtime_image}
+
+
 async def test_custom_hardware_is_planned_like_a_preset() -> None:
     facts = {
         "kind": "CPU",
@@ -198,6 +220,10 @@ async def test_every_placement_is_protected_from_drains_and_from_callers_of_othe
     (budget,) = serving.all(kinds.POD_DISRUPTION_BUDGET)
     (policy,) = serving.all(kinds.NETWORK_POLICY)
     selector = deployment["spec"]["selector"]
-    assert budget["spec"] == {"maxUnavailable": 1, "selector": selector}
+    assert budget["spec"] == {
+        "maxUnavailable": 1,
+        "selector": selector,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",  # else a lone replica that is not ready holds a drain up
+    }
     assert policy["spec"]["podSelector"] == selector
     assert [p["port"] for rule in policy["spec"]["ingress"] for p in rule["ports"]] == [8000]

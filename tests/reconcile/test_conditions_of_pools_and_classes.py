@@ -1,6 +1,7 @@
 """What no rule of a CRD can see becomes a condition of the pool or class itself, in words that say what to do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import make
 import pytest
@@ -130,3 +131,12 @@ async def test_a_class_is_told_why_it_cannot_be_used(class_: Obj, type_: str, re
     told = await judged(world(class_), kinds.WORKLOAD_CLASS, "chat", type_)
     assert told[:2] == ("False", reason)
     assert words in told[2]
+
+
+async def test_a_pool_that_goes_while_statuses_are_written_stops_no_other() -> None:
+    cluster = world(make.node(), make.pool("a"), make.pool("b"), make.workload_class())
+    held = stores(cluster)
+    there = dict(held.pools)
+    accepting = Accepting(cluster, loader.load(), lambda obj: there.pop(("", "b"), None) and None, lambda: NOW)
+    assert await accepting.judge(replace(held, pools=there)) == 2
+    assert [(w.kind, w.name) for w in cluster.writes] == [("HardwarePool", "a"), ("WorkloadClass", "chat")]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import make
 import pytest
 from fakes.cluster import FakeCluster
-from harness import Operator, child_writes, condition, deployments, status
+from harness import Operator, child_writes, condition, deployments, status, world
 
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
@@ -92,6 +92,86 @@ async def test_a_price_typo_moves_nothing_while_moves_are_paused(serving: FakeCl
     serving.put(make.pool("cheap", price="0.0001"))
     await operator.settle()
     assert deployments(serving) == before
+
+
+def pause(cluster: FakeCluster) -> Operator:
+    operator = Operator(cluster)
+    operator.settings = replace(operator.settings, pause_moves=True)
+    return operator
+
+
+def pin(cluster: FakeCluster, pool: str) -> None:
+    placement = {"mode": "Pinned", "pool": pool, "variant": "q4-0"}
+    workload = {"class": "chat", "replicas": {"min": 1, "max": 3}, "placement": placement}
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=[workload]))
+
+
+async def test_a_rule_that_rejects_what_serves_moves_nothing_while_moves_are_paused(serving: FakeCluster) -> None:
+    before, children = deployments(serving), len(child_writes(serving))
+    serving.put(make.pool("other", price="0.9"))
+    serving.edit(kinds.HARDWARE_POOL, "", "cpu", lambda o: o["spec"].pop("price"))
+    await pause(serving).settle()
+    assert deployments(serving) == before
+    assert len(child_writes(serving)) == children
+    planned, reason, message = condition(serving, "Planned")
+    assert (planned, reason) == ("False", Reason.MOVES_PAUSED)
+    assert "moves are paused, and q4-0 on other" in message
+    assert "NoPrice, pool cpu has no spec.price" in message
+    assert "keeps serving as it is" in message
+    assert condition(serving, "Ready")[:2] == ("True", Reason.FROZEN)
+    await Operator(serving).settle()
+    assert [p.pool for p in status(serving).placements] == ["other"]
+
+
+async def test_a_pin_that_the_user_changed_is_followed_while_moves_are_paused(serving: FakeCluster) -> None:
+    serving.put(make.pool("other", price="0.9"))
+    pin(serving, "other")
+    await pause(serving).settle()
+    assert [(p.pool, p.state) for p in status(serving).placements] == [("other", "Serving")]
+
+
+async def test_a_pin_that_holds_is_no_leave_to_move_while_moves_are_paused(serving: FakeCluster) -> None:
+    pin(serving, "cpu")
+    await Operator(serving).settle()
+    serving.edit(kinds.HARDWARE_POOL, "", "cpu", lambda o: o["spec"].pop("price"))
+    before = deployments(serving)
+    await pause(serving).settle()
+    assert deployments(serving) == before
+
+
+async def test_pausing_gives_up_a_move_whose_successor_does_not_serve_yet(serving: FakeCluster) -> None:
+    before = deployments(serving)
+    serving.put(make.pool("cheap", price="0.001"))
+    await Operator(serving).once()
+    assert len(deployments(serving)) == 2
+    operator = pause(serving)
+    operator.decide(2)
+    await operator.settle()
+    assert deployments(serving) == dict.fromkeys(before, 2)  # it goes on being scaled
+    assert condition(serving, "Planned")[0] == "True"
+
+
+async def test_pausing_stops_neither_of_two_that_serve(serving: FakeCluster) -> None:
+    serving.put(make.pool("cheap", price="0.001"))
+    await Operator(serving).once()
+    serving.settle_deployments(ready=True)
+    before = deployments(serving)
+    await pause(serving).settle()
+    assert deployments(serving) == before
+    assert len(before) == 2
+    assert condition(serving, "Planned")[1] == Reason.MOVES_PAUSED
+
+
+async def test_a_move_does_not_restart_what_serves_under_a_patched_image() -> None:
+    patch = {"spec": {"containers": [{"name": "serve", "image": "example.com/patched:1"}]}}
+    cluster = world(make.node(), make.pool(podTemplatePatch=patch), make.workload_class(), make.model())
+    await Operator(cluster).settle()
+    (before,) = cluster.all(kinds.DEPLOYMENT)
+    cluster.put(make.pool("cheap", price="0.001"))
+    await Operator(cluster).once()
+    (after,) = [d for d in cluster.all(kinds.DEPLOYMENT) if d["metadata"]["uid"] == before["metadata"]["uid"]]
+    assert len(cluster.all(kinds.DEPLOYMENT)) == 2
+    assert after["spec"]["template"] == before["spec"]["template"]
 
 
 async def test_a_successor_that_never_gets_ready_does_not_stop_the_scaling_of_what_serves(serving: FakeCluster) -> None:

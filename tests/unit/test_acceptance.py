@@ -15,6 +15,7 @@ from inferfleet.names import Reason
 CATALOG = loader.load()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NODES = (node(make.node("one", cpu="4")), node(make.node("two", cpu="2")))
+CUSTOM = {"kind": "CPU", "memoryBandwidth": "13e9", "operations": {"Q8_0": "108e9"}, "engines": ["llama-cp"]}
 GPU = {"selector": {"kubernetes.io/os": "linux"}}
 
 
@@ -36,6 +37,7 @@ def test_a_pool_that_can_be_used_says_how_much_it_holds() -> None:
     assert (found.nodes, found.replicas) == (2, 12)
     assert {c.type: (c.status, c.reason) for c in found.conditions} == {
         "Accepted": ("True", Reason.ACCEPTED),
+        "FieldsObeyed": ("True", Reason.ALL_FIELDS_OBEYED),
         "NodesExclusive": ("True", Reason.NODES_EXCLUSIVE),
     }
 
@@ -46,6 +48,21 @@ def test_a_pool_that_can_be_used_says_how_much_it_holds() -> None:
         ({"accelerator": "nvidia-h100"}, "False", Reason.ACCELERATOR_UNKNOWN, "did you mean nvidia-h100"),
         ({"accelerator": "abacus"}, "False", Reason.ACCELERATOR_UNKNOWN, "the catalog has no abacus"),
         ({"engines": ["vlm"]}, "False", Reason.ENGINE_UNKNOWN, "did you mean vllm"),
+        ({"engines": ["llama-cpp", "vlm"]}, "True", Reason.ENGINE_UNKNOWN, "can be placed here, but spec.engines: the"),
+        ({"engines": []}, "False", Reason.ENGINE_UNKNOWN, "spec.engines is empty"),
+        ({"accelerator": None, "custom": CUSTOM}, "False", Reason.ENGINE_UNKNOWN, "spec.custom.engines: the catalog"),
+        (
+            {"accelerator": None, "custom": CUSTOM | {"engines": ["llama-cp", "llama-cpp"]}},
+            "True",
+            Reason.ENGINE_UNKNOWN,
+            "did you mean llama-cpp",
+        ),
+        (
+            {"accelerator": None, "custom": CUSTOM, "engines": ["llama-cpp"]},
+            "True",
+            Reason.ACCEPTED,
+            "models can be placed here",
+        ),
         ({"nodes": {}}, "False", Reason.REPLICA_NOT_DECLARED, "set spec.nodes.replica"),
         ({"price": None}, "False", Reason.NO_PRICE, "without spec.price"),
         ({"accelerator": "nvidia-l4", "nodes": GPU, "price": {"perAcceleratorHour": "1"}}, "True", Reason.ACCEPTED, ""),
@@ -62,6 +79,22 @@ def test_what_is_wrong_with_a_pool_is_in_its_own_status(changes: Any, accepted: 
     found = pools(make.pool(**changes))["cpu"]["Accepted"]
     assert found[:2] == (accepted, reason)
     assert words in found[2]
+
+
+@pytest.mark.parametrize(
+    ("allocation", "obeyed"),
+    [
+        ({"method": "DRA", "deviceClassName": "cpu.example.com"}, "False"),
+        ({"timeSlicingShare": 4}, "False"),
+        ({"migProfile": "3g.40gb"}, "False"),
+        ({"method": "ExtendedResource"}, "True"),
+    ],
+)
+def test_how_devices_are_allocated_is_not_acted_on_and_that_is_said(allocation: Any, obeyed: str) -> None:
+    nodes = {"replica": {"cpu": "500m", "memory": "1Gi"}, "allocation": allocation}
+    found = pools(make.pool(nodes=nodes))["cpu"]["FieldsObeyed"]
+    assert found[0] == obeyed
+    assert ("spec.nodes.allocation: pods request cores and memory" in found[2]) is (obeyed == "False")
 
 
 def test_pools_that_count_the_same_nodes_name_each_other() -> None:
@@ -82,6 +115,9 @@ def test_a_class_that_allows_what_no_catalog_knows_is_not_accepted() -> None:
     found = classes(quantization={"allow": ["INT4-AWK"]})["Accepted"]
     assert found[:2] == ("False", Reason.QUANTIZATION_UNKNOWN)
     assert "INT4-AWQ" in found[2]
+    some = classes(quantization={"allow": ["Q8_0", "INT4-AWK"]})["Accepted"]
+    assert some[:2] == ("True", Reason.QUANTIZATION_UNKNOWN)
+    assert "but spec.quantization.allow: the catalog has no INT4-AWK" in some[2]
     assert classes(traffic={})["Accepted"][:2] == ("False", Reason.CLASS_INVALID)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import make
@@ -14,7 +15,7 @@ from inferfleet.fleet.observe import ledger, node, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.pods import boot_seconds, failure
 from inferfleet.fleet.profiles import profile_objects, profile_status
-from inferfleet.fleet.trim import same, trim_node, trim_pod
+from inferfleet.fleet.trim import same, same_but_status, trim_node, trim_pod
 from inferfleet.fleet.validate import validate
 from inferfleet.planning.types import Measured
 
@@ -100,6 +101,16 @@ def test_the_heartbeat_of_a_node_wakes_nobody() -> None:
     assert not same(None, trim_node(first))
 
 
+def test_a_status_of_a_pool_is_no_news_for_models_and_a_new_spec_is() -> None:
+    plain = make.pool()
+    judged = make.pool() | {"status": {"nodes": 1}}
+    judged["metadata"]["resourceVersion"] = "2"
+    assert same_but_status(plain, judged)
+    assert not same_but_status(plain, make.pool(price="0.06") | {"status": {"nodes": 1}})
+    assert not same_but_status(plain, None)
+    assert not same_but_status(None, plain)
+
+
 def test_a_trimmed_pod_keeps_what_is_decided_on_and_no_spec() -> None:
     full = pod(podIP="10.0.0.1", qosClass="Guaranteed", containerStatuses=[container(running={}) | {"image": "x"}])
     trimmed = trim_pod(full | {"spec": {"containers": []}})
@@ -168,6 +179,33 @@ def test_a_declared_capacity_holds_until_the_operator_has_measured() -> None:
     for order in ([declared("2026-01-20"), measured], [measured, declared("2026-01-20")]):
         assert list(ledger(order, now, 30 * 86400).values()) == [Measured(5, "Observed")]
     assert not ledger([declared("2025-11-20"), declared("2026-02-31")], now, 30 * 86400)
+
+
+def declared(name: str, speed: int, day: str, **changes: Any) -> dict[str, Any]:
+    said = {"tokensPerSecond": speed, "asOf": day, "source": "our own bench"}
+    return {"metadata": {"name": name}, "spec": PROFILE | {"declared": said} | changes}
+
+
+def test_of_two_declarations_the_newest_holds_and_then_the_first_by_name_in_whatever_order() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    newer, older = declared("b", 9, "2026-01-20"), declared("a", 100, "2026-01-10")
+    same_day = declared("c", 900, "2026-01-20")
+    for order in permutations([newer, older, same_day]):
+        assert list(ledger(order, now, 30 * 86400).values()) == [Measured(9, "Declared")]
+
+
+@pytest.mark.parametrize(("day", "believed"), [("2026-01-31", True), ("2026-02-01", True), ("2026-02-02", False)])
+def test_a_declaration_of_the_future_is_not_believed_but_for_days_that_begin_earlier_in_the_east(
+    day: str, believed: bool
+) -> None:
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert bool(ledger([declared("a", 9, day)], now, 30 * 86400)) is believed
+    assert not ledger([profile(5, now + timedelta(days=2))], now, 30 * 86400)
+
+
+def test_a_profile_whose_accelerators_are_no_number_is_of_no_use() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    assert not ledger([declared("a", 9, "2026-01-20", accelerators="two cores")], now, 30 * 86400)
 
 
 def test_a_profile_is_written_for_a_change_and_not_for_noise() -> None:

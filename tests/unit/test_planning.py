@@ -1,5 +1,6 @@
 """Choosing among variants and pools: what fits, what it costs, and the reasons for the rest."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from questions import CATALOG, ENGINE, F16, LLAMA_1B, Q4, make_pool, question, r
 from inferfleet.names import Reason
 from inferfleet.planning.choose import candidates, choose, profile_name
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes, predict
-from inferfleet.planning.types import Measured, Pool
+from inferfleet.planning.types import Evaluated, Measured, Pool
 
 
 def test_the_cheapest_variant_is_chosen_and_the_others_say_how_much_dearer_they_are() -> None:
@@ -124,6 +125,53 @@ def test_latency_as_objective_takes_the_batch_size_with_the_shortest_request() -
     answer = choose(question(variants=(Q4,), workload=parsed_class(objective="Latency", serving={"maxBatchSize": 64})))
     assert answer.chosen
     assert answer.chosen.prediction.slots == 1
+
+
+def test_a_limit_rules_out_batch_sizes_before_it_rules_out_a_candidate() -> None:
+    """The batch with the shortest request is the dearest; a larger one is within the limit."""
+    serving = {"maxBatchSize": 64}
+
+    def chosen(limit: str | None) -> Evaluated | None:
+        limits = {"limits": {"costPer1MTokens": limit}} if limit else {}
+        return choose(
+            question(variants=(Q4,), workload=parsed_class(objective="Latency", serving=serving, **limits))
+        ).chosen
+
+    free = chosen(None)
+    assert free
+    assert free.prediction.slots == 1
+    limited = chosen(str(free.cost - Decimal("0.01")))
+    assert limited
+    assert limited.cost < free.cost
+    assert limited.prediction.slots == 2
+    assert chosen("0.0001") is None
+
+
+def test_a_saving_of_nothing_and_a_pause_are_called_what_they_are() -> None:
+    here = frozenset({("b", "q4", "llama-cpp")})
+    free = choose(question([make_pool("a", price="0"), make_pool("b", price="0")], (Q4,), incumbents=here))
+    assert free.message == "q4 on a would save 0%; a move must save 15%"
+    pools = [make_pool("a", price="0.01"), make_pool("b", price="1")]
+    paused = choose(question(pools, (Q4,), incumbents=here, move_saving=float("inf")))
+    assert paused.message == "q4 on a would save 99%; moves are paused"
+
+
+def test_a_successor_needs_room_for_all_that_it_takes_over_by_speed_and_not_by_count() -> None:
+    here = ("here", "q4", "llama-cpp")
+    running: Any = {"incumbents": frozenset({here}), "running": {here: 8}}
+    crowded = choose(question([make_pool("here"), make_pool("there", price="0.001", free=7)], (Q4,), **running))
+    assert crowded.chosen
+    assert crowded.chosen.identity == here
+    assert reasons(crowded) == {("there", "q4"): Reason.POOL_EXHAUSTED}
+    assert "8 replicas are needed and 7 more fit" in crowded.rejected[0].message
+    enough = choose(question([make_pool("here"), make_pool("there", price="0.001", free=8)], (Q4,), **running))
+    assert enough.chosen
+    assert enough.chosen.candidate.pool.name == "there"
+    faster = choose(
+        question([make_pool("here"), make_pool("there", cores=16, price="0.001", free=3)], (Q4,), **running)
+    )
+    assert faster.chosen
+    assert faster.chosen.candidate.pool.name == "there"
 
 
 def test_an_incumbent_is_not_thrown_out_of_a_full_pool() -> None:

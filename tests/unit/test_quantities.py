@@ -52,6 +52,11 @@ def test_what_is_no_quantity_is_refused(text: object) -> None:
         parse_quantity(text)
 
 
+@pytest.mark.parametrize("price", ["0.02150537634408602", "1234567890123", "1" * 24])
+def test_a_price_that_an_older_definition_let_in_is_still_read(price: str) -> None:
+    assert parse_decimal(price) == Decimal(price)
+
+
 @given(st.integers(min_value=1, max_value=10**7))
 def test_cpu_survives_a_round_trip(milli: int) -> None:
     assert parse_quantity(format_cpu(Decimal(milli) / 1000)) == Decimal(milli) / 1000

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from make import parsed_class
-from questions import F16, Q4, Q8, make_pool, question, reasons
+from questions import F16, LLAMA_1B, Q4, Q8, make_pool, question, reasons
 
 from inferfleet.api.artifacts import Accuracy
 from inferfleet.api.external import External
+from inferfleet.catalog.loader import ModelArchitecture
 from inferfleet.names import Reason
 from inferfleet.planning.choose import choose
 from inferfleet.planning.evidence import loss_percent
@@ -50,6 +51,21 @@ def test_a_pool_or_class_that_rules_a_candidate_out_says_why(pool: Any, workload
     assert words in answer.rejected[0].message
 
 
+@pytest.mark.parametrize("most", [447, 448, None])
+def test_requests_longer_than_the_models_context_are_not_served(most: int | None) -> None:
+    answer = choose(question(architecture=replace_context(most), variants=(F16,)))
+    if most == 447:
+        assert reasons(answer) == {("cpu", "f16"): Reason.CONTEXT_TOO_LONG}
+        assert "448 tokens (192 of prompt and 256 of completion at p95)" in answer.rejected[0].message
+        assert "made for 447 (contextTokens)" in answer.rejected[0].message
+    else:
+        assert answer.chosen
+
+
+def replace_context(most: int | None) -> ModelArchitecture:
+    return LLAMA_1B.model_copy(update={"context_tokens": most})
+
+
 def test_an_unknown_quantization_names_what_is_near_it() -> None:
     answer = choose(question(variants=(replace(Q4, quantization="Q4-0"),)))
     assert answer.rejected[0].reason == Reason.QUANTIZATION_UNKNOWN
@@ -76,6 +92,27 @@ def test_a_pin_on_an_engine_or_a_parallelism_that_is_not_there_is_no_placement()
     assert other_engine.chosen is None
     parallel = choose(question(pin=Pin("cpu", "q8", tensor_parallel=2)))
     assert reasons(parallel)[("cpu", "q8")] == Reason.PARALLELISM_UNSUPPORTED
+
+
+def test_what_nobody_pinned_is_said_last() -> None:
+    pools = [make_pool("a"), make_pool("b"), make_pool("dear", price=None)]
+    answer = choose(question(pools, (Q4, Q8), pin=Pin("dear", "q8")))
+    assert [r.reason for r in answer.rejected] == [Reason.NO_PRICE, *[Reason.NOT_PINNED] * 5]
+    assert "can serve: q8 on dear: NoPrice" in answer.message
+
+
+def test_a_pin_on_a_variant_that_is_not_there_is_told_what_is() -> None:
+    answer = choose(question(pin=Pin("cpu", "q5")))
+    assert answer.message == (
+        "spec.workloads[].placement pins q5 on cpu: the Model has no variant q5; it has f16, q4, q8"
+    )
+
+
+def test_pools_that_cannot_be_used_are_part_of_the_answer() -> None:
+    unreadable = {name: f"HardwarePool {name}: spec.nodes.replica: no" for name in ("d", "c", "b", "a")}
+    answer = choose(question([make_pool(price=None)], (Q4,), unreadable=unreadable))
+    assert "; PoolInvalid, HardwarePool a: spec.nodes.replica: no; PoolInvalid, HardwarePool b" in answer.message
+    assert answer.message.endswith("HardwarePool c: spec.nodes.replica: no; and 1 more pools")
 
 
 def evidence(score: str) -> Accuracy:

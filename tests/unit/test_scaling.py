@@ -107,6 +107,17 @@ def test_no_more_than_the_pool_has_room_for() -> None:
     assert (decision.replicas, decision.reason) == (2, Reason.POOL_EXHAUSTED)
 
 
+def test_a_minimum_is_not_promised_where_the_pool_has_no_room_for_it() -> None:
+    decision = decide(state(replicas=2, minimum=4, demand=demand(10), room=2))
+    assert (decision.replicas, decision.reason) == (2, Reason.POOL_EXHAUSTED)
+    assert "between 2 and 2" in decision.message
+
+
+def test_replicas_beyond_the_room_of_a_pool_that_shrank_go_once_nobody_needs_them() -> None:
+    decision = decide(state(replicas=4, demand=demand(200), room=2, history=((80.0, 3), (99.0, 3))))
+    assert (decision.wanted, decision.replicas, decision.reason) == (3, 3, Reason.DEMAND)
+
+
 def test_a_pool_that_shrank_stops_nothing_that_runs() -> None:
     assert decide(state(replicas=4, demand=demand(10_000), room=2)).replicas == 4
 

@@ -138,7 +138,18 @@ def _preset() -> list[Obj]:
     return [make.node(cpu="32", memory="128Gi", disk="fast"), make.pool(nodes=replica), make.workload_class(), model]
 
 
-@pytest.mark.parametrize("case", [_quickstart, _https, _two_workloads, _preset], ids=lambda case: case.__name__[1:])
+def _old_forms() -> list[Obj]:
+    """What the release's definitions let in, and this tree's would refuse."""
+    price = {"perAcceleratorHour": "0.02150537634408602", "asOf": "2026-00-10"}
+    nodes = {"selector": {"disk of": "any kind!"}, "replica": {"cpu": "500m", "memory": "1Gi"}}
+    unused = make.pool("unused", nodes=nodes)
+    class_ = make.workload_class(scaling={"scaleInDelay": "100000m", "drain": "999999m"})
+    return [make.node(), make.pool(price=price), unused, class_, make.model()]
+
+
+@pytest.mark.parametrize(
+    "case", [_quickstart, _https, _two_workloads, _preset, _old_forms], ids=lambda case: case.__name__[1:]
+)
 def test_the_release_before_and_this_tree_build_the_same_children(
     case: Callable[[], list[Obj]], release: Callable[[FakeCluster], list[Obj]]
 ) -> None:

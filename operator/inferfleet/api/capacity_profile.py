@@ -5,8 +5,12 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from inferfleet.api.base import Api, Column, Resource, StatusType, cel
-from inferfleet.api.strings import AcceleratorName, Date, DottedName, EngineName, QuantizationName, Sha256
+from inferfleet.api.quantities import MAX_LENGTH, QUANTITY_PATTERN
+from inferfleet.api.strings import AcceleratorName, Date, DottedName, EngineName, Matching, QuantizationName, Sha256
 
+AcceleratorCount = Annotated[
+    str, Matching(QUANTITY_PATTERN, "must be a quantity as a string, such as 500m, 1 or 4", MAX_LENGTH, "500m")
+]
 _KEY = ("architecture", "quantization", "engine", "accelerator", "accelerators", "slots", "inputTokens", "outputTokens")
 
 
@@ -18,7 +22,10 @@ class DeclaredCapacity(Api):
     ]
     as_of: Annotated[
         Date,
-        Field(description="When it was measured, for example 2026-07-20; it is believed for as long as any other."),
+        Field(
+            description="When it was measured, for example 2026-07-20; it is believed for as long as any other, and "
+            "not before that day. Of two profiles about the same, the newer one holds."
+        ),
     ]
     source: Annotated[str, Field(min_length=1, max_length=256, description="How and where it was measured.")]
 
@@ -40,11 +47,12 @@ class CapacityProfileSpec(Api):
     quantization: Annotated[QuantizationName, Field(description="Format of the weights, such as INT4-AWQ.")]
     engine: Annotated[EngineName, Field(description="Engine, such as llama-cpp.")]
     accelerator: Annotated[
-        AcceleratorName, Field(description="Hardware preset, such as nvidia-l40s, or a pool's custom-<name>.")
+        AcceleratorName,
+        Field(description="Hardware preset, such as nvidia-l40s, or custom- and a digest of a pool's numbers."),
     ]
     accelerators: Annotated[
-        str,
-        Field(min_length=1, max_length=24, description="Accelerators of one replica; for CPUs, cores such as 500m."),
+        AcceleratorCount,
+        Field(description="Accelerators of one replica, for example 1; for CPUs, cores such as 500m."),
     ]
     slots: Annotated[int, Field(ge=1, le=65_536, description="Requests that decode at once.")]
     input_tokens: Annotated[int, Field(ge=1, le=2_000_000, description="Median prompt length that was measured.")]

@@ -1,6 +1,7 @@
 """Strings of the API (durations, quantities, money) to numbers and back. Pure.
 
-Each `parse_*` raises ValueError with what was wrong; pydantic turns that into a field error.
+Each `parse_*` raises ValueError with what was wrong; pydantic turns that into a field error. The patterns are the
+CRD's; durations and decimals are read in the wider form of release 0.1.0, since what it stored stays stored.
 """
 
 import re
@@ -17,6 +18,9 @@ DURATION_PATTERN = r"^([0-9]{1,9}(\.[0-9]{1,6})?m?s|[0-9]{1,5}(\.[0-9]{1,6})?[mh
 """Minutes and hours have fewer digits: CEL's durations end at about 2.5 million of them."""
 QUANTITY_PATTERN = r"^[+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$"
 DECIMAL_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,9})?$"
+MAX_LENGTH = 24
+_STORED_DURATION = r"([0-9]{1,9}(\.[0-9]{1,6})?(ms|s|m|h)){1,4}"
+_STORED_DECIMAL = r"[0-9]+(\.[0-9]+)?"
 SPEED_PATTERN = r"^[0-9]{0,18}[1-9][0-9]{0,18}(\.[0-9]{1,9})?(e[0-9]{1,2})?$"
 FRACTION_PATTERN = r"^0\.[0-9]{0,3}[1-9][0-9]{0,3}$"
 
@@ -45,7 +49,7 @@ def parse_duration(value: Any) -> timedelta:
     """`1m30s`, `150ms`, `24h` to a timedelta."""
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+    if not isinstance(value, str) or len(value) > MAX_LENGTH or not re.fullmatch(_STORED_DURATION, value):
         raise ValueError(f"{value!r} is not a duration such as 150ms, 30s or 24h")
     return timedelta(seconds=sum(float(n) * _UNIT_SECONDS[u] for n, u in _DURATION.findall(value)))
 
@@ -63,7 +67,7 @@ def parse_quantity(value: Any) -> Decimal:
     """A Kubernetes quantity (`500m`, `2Gi`, `1.5`) to a number of base units."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return Decimal(str(value))
-    if not isinstance(value, str) or len(value) > 24 or not (found := re.fullmatch(QUANTITY_PATTERN, value)):
+    if not isinstance(value, str) or len(value) > MAX_LENGTH or not (found := re.fullmatch(QUANTITY_PATTERN, value)):
         raise ValueError(f"{value!r} is not a quantity such as 500m, 2 or 4Gi")
     number, suffix = found[1], found[3] or ""
     return Decimal(number) * _SUFFIX[suffix] if suffix in _SUFFIX else Decimal(number + suffix)
@@ -101,7 +105,7 @@ def parse_decimal(value: Any) -> Decimal:
     """A plain decimal string such as `0.40`; floats are refused, since they do not survive a round trip."""
     if isinstance(value, Decimal):
         return value
-    if not isinstance(value, str) or not re.fullmatch(DECIMAL_PATTERN, value):
+    if not isinstance(value, str) or len(value) > MAX_LENGTH or not re.fullmatch(_STORED_DECIMAL, value):
         raise ValueError(f'{value!r} is not a decimal string such as "0.40"')
     try:
         return Decimal(value)
@@ -138,7 +142,7 @@ _QUANTITY_MESSAGE = "must be a quantity such as 500m, 2 or 4Gi"
 
 def _string(pattern: str, example: str, message: str) -> WithJsonSchema:
     return WithJsonSchema(
-        {"type": "string", "pattern": pattern, "maxLength": 24, "examples": [example], MESSAGE: message}
+        {"type": "string", "pattern": pattern, "maxLength": MAX_LENGTH, "examples": [example], MESSAGE: message}
     )
 
 
@@ -147,7 +151,9 @@ def _int_or_string(pattern: str, example: str, message: str) -> WithJsonSchema:
         "x-kubernetes-int-or-string": True,
         "anyOf": [{"type": "integer"}, {"type": "string"}],
     }
-    return WithJsonSchema({**schema, "pattern": pattern, "maxLength": 24, "examples": [example], MESSAGE: message})
+    return WithJsonSchema(
+        {**schema, "pattern": pattern, "maxLength": MAX_LENGTH, "examples": [example], MESSAGE: message}
+    )
 
 
 Duration = Annotated[

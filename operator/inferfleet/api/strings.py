@@ -14,6 +14,9 @@ from pydantic_core import CoreSchema, core_schema
 MESSAGE = "x-message"
 """Key of the sentence in the JSON schema; `crdgen` turns it and the pattern into a CEL rule."""
 
+_ANY_TEXT = r"(?s).*"
+"""Selectors of release 0.1.0 had no form; one that no label can have selects nothing."""
+
 
 @dataclass(frozen=True)
 class Matching:
@@ -23,6 +26,8 @@ class Matching:
     message: str
     max_length: int
     example: str
+    stored: str = ""
+    """What an object of an older release may hold instead, and is read all the same."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -38,7 +43,7 @@ class Matching:
 
     def check(self, value: str) -> str:
         """The value itself; ValueError with the sentence."""
-        if len(value) > self.max_length or not re.fullmatch(self.pattern, value):
+        if len(value) > self.max_length or not re.fullmatch(self.stored or self.pattern, value):
             raise ValueError(self.message)
         return value
 
@@ -109,6 +114,7 @@ LabelKey = Annotated[
         "must be a label key, such as kubernetes.io/arch, with at most 63 characters after the slash",
         316,
         "kubernetes.io/arch",
+        stored=_ANY_TEXT,
     ),
 ]
 LabelValue = Annotated[
@@ -118,6 +124,7 @@ LabelValue = Annotated[
         "must be a label value: letters, digits and inner -, _ or .",
         63,
         "production",
+        stored=_ANY_TEXT,
     ),
 ]
 Date = Annotated[
@@ -127,6 +134,7 @@ Date = Annotated[
         "must be a date such as 2026-07-20",
         10,
         "2026-07-20",
+        stored=r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     ),
 ]
 Sha256 = Annotated[

@@ -200,8 +200,7 @@ class WorkloadClassSpec(Api):
             ge=-1_000_000,
             le=1_000_000,
             description="Who goes first when there is not room for all: pods get the PriorityClass of the chart "
-            "with the "
-            "largest value not above it. Default 0.",
+            "with the largest value not above it; 0, the default, gets none.",
         ),
     ] = 0
     allowed_namespaces: Annotated[

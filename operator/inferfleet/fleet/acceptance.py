@@ -1,6 +1,7 @@
 """Whether HardwarePools and WorkloadClasses can be used: the conditions in their own status. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -17,10 +18,19 @@ from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.near import unknown
 from inferfleet.fleet.pools import accelerator_of, matching, room, selector_of
 from inferfleet.fleet.types import Node, Obj, PoolView, Problem
+from inferfleet.fleet.unobeyed import unobeyed_of_pool
 from inferfleet.names import Cond, Reason
 
 Verdict = tuple[str, str, str]
 """Status, reason, message."""
+
+
+@dataclass(frozen=True)
+class _Strange:
+    """A list with names that the catalog does not have."""
+
+    message: str
+    none_usable: bool
 
 
 def pool_verdicts(
@@ -40,6 +50,7 @@ def pool_verdicts(
             if pool.spec.external
             else _pool(pool.spec, catalog, there.nodes)
         }
+        verdicts[Cond.FIELDS_OBEYED] = _obeyed(pool.spec)
         if pool.spec.nodes:
             verdicts[Cond.NODES_EXCLUSIVE] = shared[name]
         found[name] = HardwarePoolStatus(conditions=_conditions(verdicts), nodes=there.nodes, replicas=there.replicas)
@@ -58,6 +69,15 @@ def _conditions(verdicts: Mapping[str, Verdict]) -> list[Condition]:
     ]
 
 
+def _accepted(message: str) -> Verdict:
+    return "True", Reason.ACCEPTED, message
+
+
+def _warned(reason: str, message: str) -> Verdict:
+    """It can be used, and not all that is named."""
+    return "True", reason, message
+
+
 def _refused(problem: Problem) -> Verdict:
     return "False", problem.reason, problem.message
 
@@ -66,9 +86,9 @@ def _pool(spec: HardwarePoolSpec, catalog: Catalog, nodes: int) -> Verdict:
     name, accelerator = accelerator_of(spec, catalog)
     if accelerator is None:
         return "False", Reason.ACCELERATOR_UNKNOWN, f"spec.accelerator: {unknown(name, catalog.accelerators)}"
-    for engine in spec.engines or ():
-        if engine not in catalog.engines:
-            return "False", Reason.ENGINE_UNKNOWN, f"spec.engines: {unknown(engine, catalog.engines)}"
+    strange = _strange_engines(spec, catalog)
+    if strange and strange.none_usable:
+        return "False", Reason.ENGINE_UNKNOWN, strange.message
     if accelerator.kind == "CPU" and not (spec.nodes and spec.nodes.replica):
         message = f"{name} is a CPU, whose accelerator is a core: set spec.nodes.replica (cpu and memory)"
         return "False", Reason.REPLICA_NOT_DECLARED, message
@@ -76,7 +96,32 @@ def _pool(spec: HardwarePoolSpec, catalog: Catalog, nodes: int) -> Verdict:
         return "False", Reason.NO_PRICE, "without spec.price nothing can be placed here"
     if not nodes:
         return "True", Reason.NODES_NOT_FOUND, "no usable node matches spec.nodes.selector now"
-    return "True", Reason.ACCEPTED, "models can be placed here"
+    usable = "models can be placed here"
+    return _warned(Reason.ENGINE_UNKNOWN, f"{usable}, but {strange.message}") if strange else _accepted(usable)
+
+
+def _strange_engines(spec: HardwarePoolSpec, catalog: Catalog) -> _Strange | None:
+    """Of the pool's own list, else of its own hardware's."""
+    if spec.engines is not None:
+        return _strange(spec.engines, catalog.engines, "spec.engines")
+    return _strange(spec.custom.engines, catalog.engines, "spec.custom.engines") if spec.custom else None
+
+
+def _strange(given: Sequence[str], known: Mapping[str, object], where: str) -> _Strange | None:
+    """The first of these names that the catalog does not have, or None where it has all; an empty list has none."""
+    names = [name for name in given if name not in known]
+    if given and not names:
+        return None
+    message = f"{where}: {unknown(names[0], known)}" if names else f"{where} is empty: name one, or leave it out"
+    return _Strange(message, len(names) == len(given))
+
+
+def _obeyed(spec: HardwarePoolSpec) -> Verdict:
+    found = unobeyed_of_pool(spec)
+    if not found:
+        return "True", Reason.ALL_FIELDS_OBEYED, "every field that is set is acted on"
+    listed = "; ".join(f"{field}: {instead}" for field, instead in found)
+    return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
 
 
 def _external(external: External, catalog: Catalog) -> Verdict:
@@ -118,15 +163,17 @@ def _sharing(members: Mapping[str, set[str]], name: str, others: list[str]) -> s
 def _class(class_: WorkloadClassSpec | Problem, catalog: Catalog) -> dict[str, Verdict]:
     if isinstance(class_, Problem):
         return {Cond.ACCEPTED: _refused(class_)}
-    accepted: Verdict = ("True", Reason.ACCEPTED, "Models can name it")
-    for name in (class_.quantization.allow if class_.quantization else None) or ():
-        if name not in catalog.quantizations:
-            accepted = (
-                "False",
-                Reason.QUANTIZATION_UNKNOWN,
-                f"spec.quantization.allow: {unknown(name, catalog.quantizations)}",
-            )
-    return {Cond.ACCEPTED: accepted, Cond.SLO_CONSISTENT: _slo(class_)}
+    return {Cond.ACCEPTED: _allowed(class_, catalog), Cond.SLO_CONSISTENT: _slo(class_)}
+
+
+def _allowed(class_: WorkloadClassSpec, catalog: Catalog) -> Verdict:
+    allow = class_.quantization.allow if class_.quantization else None
+    strange = None if allow is None else _strange(allow, catalog.quantizations, "spec.quantization.allow")
+    if strange is None:
+        return _accepted("Models can name it")
+    if strange.none_usable:
+        return "False", Reason.QUANTIZATION_UNKNOWN, strange.message
+    return _warned(Reason.QUANTIZATION_UNKNOWN, f"Models can name it, but {strange.message}")
 
 
 def _slo(class_: WorkloadClassSpec) -> Verdict:

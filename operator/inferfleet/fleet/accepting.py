@@ -60,7 +60,8 @@ class Accepting:
     async def _write(self, kind: str, found: Mapping[str, AcceptedStatus], stored: Mapping[Key, Obj]) -> int:
         writes = 0
         for name, status in found.items():
-            body = stamped(status, stored[("", name)], self._now())
+            obj = stored.get(("", name))  # informers go on while others are written: it may be gone
+            body = stamped(status, obj, self._now()) if obj else None
             if body is None:
                 continue
             try:

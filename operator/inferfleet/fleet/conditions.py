@@ -6,10 +6,13 @@ from datetime import datetime
 from inferfleet.api.base import Condition, timestamp
 from inferfleet.fleet.types import Applied, Observed, Plan, WorkloadPlan
 from inferfleet.names import Cond, Reason
+from inferfleet.planning import room
 from inferfleet.scaling.law import Decision
 
 Verdict = tuple[str, str, str]
 """Status, reason, message."""
+_NOT_OURS = (Reason.SCALED_ELSEWHERE, Reason.RECOMMEND_ONLY)
+"""Of the scaling conditions: they end when the workload is scaled here again."""
 
 
 def conditions(
@@ -59,25 +62,31 @@ def _deployed(seen: Observed, plan: Plan, applied: Applied) -> Verdict:
             if placement.state != "Retiring" and current and current.failure:
                 return "False", Reason.PODS_FAILING, _of(workload, current.failure)
     waiting = _lacking(seen, plan)
-    if waiting and any(p.state == "Recommended" for w in plan.workloads for p in w.placements):
+    if waiting and all(_only_advised(w) for w, _ in waiting):
         message = "placement.mode is Recommend: what is advised is in status.placements, and not deployed"
         return "False", Reason.RECOMMEND_ONLY, message
     if waiting:
         placed = any(w.placements for w in plan.workloads)
-        return "False", Reason.PODS_STARTING if placed else Reason.NOT_PLANNED, waiting
+        return "False", Reason.PODS_STARTING if placed else Reason.NOT_PLANNED, "; ".join(m for _, m in waiting)
     return "True", Reason.AVAILABLE, "every workload has its replicas"
 
 
-def _lacking(seen: Observed, plan: Plan) -> str:
-    """Workloads with fewer ready replicas than they must have, or empty."""
+def _only_advised(workload: WorkloadPlan) -> bool:
+    return bool(workload.placements) and all(p.state == "Recommended" for p in workload.placements)
+
+
+def _lacking(seen: Observed, plan: Plan) -> list[tuple[WorkloadPlan, str]]:
+    """Workloads with fewer ready replicas than they must have, each with a sentence."""
     ready = {p.name: p.ready for p in seen.live}
     lacking = []
     for workload in plan.workloads:
         there = sum(ready.get(p.name, 0) for p in workload.placements)
         least = workload.valid.workload.replicas.least if workload.valid else 1
+        for placement in workload.placements:
+            least = min(least, placement.replicas) if placement.scaled_elsewhere else least  # KEDA may want none
         if there < least:
-            lacking.append(_of(workload, f"{there} of at least {least} replicas ready"))
-    return "; ".join(lacking)
+            lacking.append((workload, _of(workload, f"{there} of at least {least} replicas ready")))
+    return lacking
 
 
 def _ready(seen: Observed, plan: Plan, planned: Verdict, deployed: Verdict) -> Verdict:
@@ -92,7 +101,9 @@ def _ready(seen: Observed, plan: Plan, planned: Verdict, deployed: Verdict) -> V
 
 
 def _signal(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:
-    decisions = [(w, scaling[w.class_]) for w in plan.workloads if w.class_ in scaling]
+    if elsewhere := _scaled_elsewhere(plan):
+        return elsewhere
+    decisions = _decisions(plan, scaling)
     if not decisions:
         return _before(seen, Cond.SIGNAL_FRESH) or ("Unknown", Reason.NO_SIGNAL_YET, "no pod was scraped yet")
     stale = [_of(w, d.message) for w, d in decisions if not d.fresh]
@@ -110,8 +121,45 @@ def _obeyed(plan: Plan) -> Verdict:
     return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
 
 
+def _ours(plan: Plan) -> list[WorkloadPlan]:
+    """Workloads whose replicas this operator moves; a frozen one is neither theirs nor ours for now."""
+    return [w for w in plan.workloads if w.valid is None or not (w.valid.external or w.valid.advised)]
+
+
+def _decisions(plan: Plan, scaling: Mapping[str, Decision]) -> list[tuple[WorkloadPlan, Decision]]:
+    return [(w, scaling[w.class_]) for w in _ours(plan) if w.class_ in scaling]
+
+
+def _scaled_elsewhere(plan: Plan) -> Verdict | None:
+    """Where no workload is scaled here, what was once said of signals and limits holds no longer."""
+    if not plan.workloads or _ours(plan):
+        return None
+    if all(w.valid and w.valid.advised for w in plan.workloads):
+        return "Unknown", Reason.RECOMMEND_ONLY, "placement.mode is Recommend: replicas stay as they are"
+    return "Unknown", Reason.SCALED_ELSEWHERE, "replicas.mode is External: another autoscaler writes the replicas"
+
+
+def _planned_limits(plan: Plan) -> Verdict | None:
+    """What the plan alone knows: a guaranteed demand above the maximum, and replicas without room."""
+    for workload in _ours(plan):
+        chosen = next((p for p in workload.placements if p.evaluated and p.state != "Retiring"), None)
+        if workload.valid is None or chosen is None or chosen.evaluated is None:
+            continue
+        if chosen.wanted > chosen.replicas:
+            words = room.room_words(chosen.evaluated.candidate.pool)
+            return "False", Reason.POOL_EXHAUSTED, _of(workload, f"{chosen.wanted} replicas are needed, and {words}")
+        question, maximum = workload.valid.question, workload.valid.workload.replicas.max
+        guaranteed = room.guaranteed(question, chosen.evaluated.tokens_per_second)
+        if guaranteed > maximum:
+            message = f"the guaranteed demand needs {guaranteed} replicas, and replicas.max is {maximum}"
+            return "False", Reason.MAX_REPLICAS, _of(workload, message)
+    return None
+
+
 def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:
-    decisions = [(w, scaling[w.class_]) for w in plan.workloads if w.class_ in scaling]
+    if known := _scaled_elsewhere(plan) or _planned_limits(plan):
+        return known
+    decisions = _decisions(plan, scaling)
     unknown = all(d.reason in (Reason.NO_SIGNAL_YET, Reason.SIGNAL_STALE) for _, d in decisions)
     if unknown and (before := _before(seen, Cond.WITHIN_LIMITS)):
         return before
@@ -119,18 +167,21 @@ def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verd
         if decision.reason == Reason.MAX_REPLICAS:
             return "False", decision.reason, _of(workload, "demand asks for more than replicas.max")
         if decision.reason == Reason.POOL_EXHAUSTED:
-            return (
-                "False",
-                decision.reason,
-                _of(workload, "demand asks for more replicas than the pool's nodes have room for"),
-            )
+            return "False", decision.reason, _of(workload, f"demand asks for more replicas than fit: {_room(workload)}")
     return "True", Reason.WITHIN_LIMITS, "replicas follow the demand within their bounds"
+
+
+def _room(workload: WorkloadPlan) -> str:
+    pools = [p.evaluated.candidate.pool for p in workload.placements if p.evaluated]
+    return room.room_words(pools[0]) if pools else "the pool is full"
 
 
 def _before(seen: Observed, type_: str) -> Verdict | None:
     """What was last written: a restart of the operator is no news."""
     found = next((c for c in seen.status.conditions if c.type == type_), None)
-    return (found.status, found.reason, found.message) if found else None
+    if found is None or found.reason in _NOT_OURS:
+        return None
+    return found.status, found.reason, found.message
 
 
 def _of(workload: WorkloadPlan, message: str) -> str:

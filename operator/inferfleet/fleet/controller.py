@@ -18,7 +18,7 @@ from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Scaled, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, fleet_series
-from inferfleet.fleet.trim import same, trim_deployment, trim_namespace, trim_node, trim_pod
+from inferfleet.fleet.trim import same, same_but_status, trim_deployment, trim_namespace, trim_node, trim_pod
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import Cluster
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _CLUSTER_WIDE = (kinds.WORKLOAD_CLASS, kinds.HARDWARE_POOL, kinds.CAPACITY_PROFILE, kinds.NODE, kinds.NAMESPACE)
 """A change of one of these may concern every Model."""
+_JUDGED = (kinds.WORKLOAD_CLASS, kinds.HARDWARE_POOL)
+"""Their status is ours: each write of it would wake the whole fleet."""
 _CHILDREN = (
     kinds.DEPLOYMENT,
     kinds.SERVICE,
@@ -118,6 +120,8 @@ class Controller:
             self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]), Priority.USER)
         elif kind in _CLUSTER_WIDE:
             self._accepting.wake()
+            if kind in _JUDGED and same_but_status(old, new):
+                return
             for key in self._informers.items(kinds.MODEL):
                 self._queue.add(key, Priority.USER)
         elif model := obj["metadata"].get("labels", {}).get(names.LABEL_MODEL):

@@ -117,7 +117,7 @@ def node(obj: Obj) -> Node:
     return Node(
         name=obj["metadata"]["name"],
         labels=obj["metadata"].get("labels", {}),
-        cores=float(cores),
+        cores=cores,
         memory=int(memory),
         usable=ready and not obj.get("spec", {}).get("unschedulable", False),
         extended={name: int(n) for name, n in allocatable.items() if "/" in name and str(n).isdecimal()},
@@ -159,12 +159,13 @@ def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
         created=metadata.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in metadata,
         failure=failure(pods),
-        image=_image(obj),
+        image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         scaled_by=_scaled_by(obj),
     )
 
 
 def _image(obj: Obj) -> str:
+    """Of a Deployment by the first release, which had neither the annotation nor patches."""
     containers = obj.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
     return next((c.get("image", "") for c in containers if c.get("name") == "serve"), "")
 

@@ -15,8 +15,9 @@ from inferfleet.fleet.types import (
     Valid,
     WorkloadPlan,
 )
+from inferfleet.names import Reason
 from inferfleet.planning.choose import choose
-from inferfleet.planning.types import Answer, Evaluated
+from inferfleet.planning.types import Answer, Evaluated, Rejection
 
 
 def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, replicas: Mapping[str, int]) -> Plan:
@@ -54,11 +55,35 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
-    if valid.workload.placement.mode == "Recommend":
+    if (paused := _paused(valid, answer, running)) and not valid.advised:
+        frozen = _frozen(class_, paused, seen)
+        return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
+    if valid.advised:
         placements = _recommended(valid, answer.chosen, running, seen.name)
     else:
         placements = _placements(valid, answer, running, decided, seen)
     return WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid)
+
+
+def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None:
+    """What serves is no candidate any more, and another would replace it; a pin is the user's own order."""
+    assert answer.chosen
+    if not valid.moves_paused:
+        return None
+    pin, rejected = valid.question.pin, {_identity(r): r for r in answer.rejected}
+    for placement in running:
+        ordered = pin is not None and not pin.admits(*placement.identity)
+        if placement.ready and placement.identity != answer.chosen.identity and not ordered:
+            why = rejected.get(placement.identity)
+            said = f"{why.reason}, {why.message}" if why else "its pool or variant is no longer to choose from"
+            message = f"moves are paused, and {_sentence(answer)} would replace {placement.name}: {said}"
+            return Problem(Reason.MOVES_PAUSED, message)
+    return None
+
+
+def _identity(rejection: Rejection) -> tuple[str, str, str]:
+    candidate = rejection.candidate
+    return candidate.pool.name, candidate.variant.name, candidate.engine
 
 
 def _recommended(valid: Valid, chosen: Evaluated, running: list[Live], model: str) -> tuple[Placement, ...]:
@@ -66,8 +91,7 @@ def _recommended(valid: Valid, chosen: Evaluated, running: list[Live], model: st
     kept = tuple(_as_it_is(p, "Serving") for p in running)
     if any(p.identity == chosen.identity for p in running):
         return kept
-    count = max(_replicas(valid, chosen, None, None), valid.least(chosen.tokens_per_second))
-    count = min(count, valid.workload.replicas.max)
+    count = _within_room(_wanted(valid, chosen, None, None), chosen, None)
     return (*kept, Placement(_name(model, valid, chosen), chosen.identity, "Recommended", count, chosen))
 
 
@@ -79,21 +103,22 @@ def _placements(
     chosen, bounds = answer.chosen, valid.workload.replicas
     current = next((p for p in running if p.identity == chosen.identity), None)
     others = [p for p in running if p.identity != chosen.identity]
-    count = _replicas(valid, chosen, current or next(iter(others), None), decided)
-    elsewhere = bounds.mode == "External" and current is not None and bool(current.scaled_by)
-    if not elsewhere:
-        count = min(max(count, valid.least(chosen.tokens_per_second)), bounds.max)
+    possible = {e.identity: e for e in answer.possible}
+    wanted = _wanted(valid, chosen, current or next(iter(others), None), decided)
+    elsewhere = valid.external and current is not None and bool(current.scaled_by)
+    count = current.replicas if current and elsewhere else _within_room(wanted, chosen, current)
     least = min(bounds.least, count)
     enough = min(count, current.replicas) if current and others else least
     ready = current is not None and current.ready >= max(enough, least)
+    ready = ready and (count >= wanted or _carries(count, chosen.tokens_per_second, others, possible))
     kept = current.image if current and valid.keeps_image else None
     state: State = "Serving" if ready else "Starting"
     target = Placement(_name(seen.name, valid, chosen), chosen.identity, state, count, chosen, kept, elsewhere)
+    target = target if elsewhere else replace(target, wanted=wanted)
     if ready:
         return (target,)
     alone = current is None or not current.ready
-    possible = {e.identity: e for e in answer.possible}
-    retiring = (_retiring(p, possible.get(p.identity), count if alone else p.replicas) for p in others)
+    retiring = (_retiring(p, possible.get(p.identity), wanted if alone else p.replicas) for p in others)
     return (target, *(replace(p, image=o.image or None) for p, o in zip(retiring, others, strict=True)))
 
 
@@ -105,11 +130,28 @@ def _retiring(live: Live, evaluated: Evaluated | None, replicas: int) -> Placeme
     """It follows the demand while its successor serves nothing; one that could not be chosen now stays as it is."""
     if evaluated is None:
         return _as_it_is(live, "Retiring")
-    return Placement(live.name, live.identity, "Retiring", replicas, evaluated)
+    return Placement(live.name, live.identity, "Retiring", _within_room(replicas, evaluated, live), evaluated)
+
+
+def _carries(count: int, speed: float, others: list[Live], possible: Mapping[tuple[str, str, str], Evaluated]) -> bool:
+    """Whether a successor without room for more serves what those that it replaces serve now."""
+    speeds = {identity: e.tokens_per_second for identity, e in possible.items()}
+    return all(count * speed >= p.ready * speeds.get(p.identity, speed) for p in others)
+
+
+def _wanted(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:
+    """Replicas between the bounds, whatever room there is."""
+    count = _replicas(valid, chosen, current, decided)
+    return min(max(count, valid.least(chosen.tokens_per_second)), valid.workload.replicas.max)
+
+
+def _within_room(wanted: int, evaluated: Evaluated, current: Live | None) -> int:
+    """No more than the pool has room for; what runs is never taken away for lack of it."""
+    return min(wanted, max(current.replicas if current else 0, evaluated.candidate.pool.free))
 
 
 def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:
-    if decided is not None and valid.workload.replicas.mode == "Automatic":
+    if decided is not None and not valid.external:
         return decided
     return current.replicas if current is not None else valid.replicas_for_demand(chosen.tokens_per_second)
 

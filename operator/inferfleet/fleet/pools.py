@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from inferfleet.api.common import LabelSelector
 from inferfleet.api.hardware_pool import HardwarePoolSpec
@@ -49,12 +50,12 @@ def allows(selector: LabelSelector | None, namespace: Mapping[str, str]) -> bool
     return selector is None or matches(namespace, selector.match_labels)
 
 
-def size_of(spec: HardwarePoolSpec, accelerator: Accelerator | None) -> tuple[float, int]:
-    """Accelerators (for CPUs, cores) and bytes of memory of one replica."""
+def size_of(spec: HardwarePoolSpec, accelerator: Accelerator | None) -> tuple[Decimal, int]:
+    """Accelerators (for CPUs, cores) and bytes of memory of one replica. Decimal, since ten times 0.1 must be 1."""
     replica = spec.nodes.replica if spec.nodes else None
     if replica and (accelerator is None or accelerator.kind == "CPU"):
-        return float(replica.cpu), replica.memory
-    return 1.0, int(accelerator.memory or 0) if accelerator else 0
+        return replica.cpu, replica.memory
+    return Decimal(1), int(accelerator.memory or 0) if accelerator else 0
 
 
 def room(spec: HardwarePoolSpec, accelerator: Accelerator | None, nodes: Iterable[Node]) -> Room:
@@ -65,17 +66,17 @@ def room(spec: HardwarePoolSpec, accelerator: Accelerator | None, nodes: Iterabl
     replicas = sum(_fits(n, spec, accelerator) for n in usable)
     to_come = max(0, (spec.nodes.max_nodes or 0) - len(usable)) if spec.nodes.accelerators_per_node else 0
     count, _ = size_of(spec, accelerator)
-    return Room(len(usable) + to_come, replicas + to_come * int((spec.nodes.accelerators_per_node or 0) / count))
+    return Room(len(usable) + to_come, replicas + to_come * int((spec.nodes.accelerators_per_node or 0) // count))
 
 
 def _fits(node: Node, spec: HardwarePoolSpec, accelerator: Accelerator | None) -> int:
     """Replicas on an empty node: an upper bound, since the scheduler knows what else runs there."""
     count, memory = size_of(spec, accelerator)
     if accelerator is None or accelerator.kind == "CPU":
-        return int(min(node.cores / count, node.memory / memory)) if memory else 0
+        return min(int(node.cores // count), node.memory // memory) if memory else 0
     declared = spec.nodes.accelerators_per_node if spec.nodes else None
     there = node.extended.get(accelerator.resource_name or "", 0)
-    return int((there or declared or 0) / count)
+    return int((there or declared or 0) // count)
 
 
 def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Catalog) -> Pool:
@@ -85,21 +86,20 @@ def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Ca
     count, memory = size_of(spec, accelerator)
     there = room(spec, accelerator, seen.nodes)
     held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != mine}
-    left = _quota(spec, mine[0])
-    if left is not None:
-        left -= sum(number for owner, number in held.items() if owner[0] == mine[0]) * count
     free = there.replicas - sum(held.values())
+    left = _left_of_quota(spec, count, mine[0], sum(n for owner, n in held.items() if owner[0] == mine[0]))
     return Pool(
         name=view.name,
         accelerator_name=name,
         accelerator=accelerator,
         engines=tuple(spec.engines) if spec.engines is not None else (accelerator.engines if accelerator else ()),
         selector=selector_of(spec, accelerator),
-        cores=count,
+        cores=float(count),
         memory=memory,
         price=spec.price.per_accelerator_hour if spec.price else None,
         nodes=there.nodes,
-        free=free if left is None else min(free, int(left / count)),
+        free=free if left is None else min(free, left),
+        quota=mine[0] if left is not None and left < free else None,
         allowed=allows(spec.allowed_namespaces, seen.namespace_labels),
         watts=spec.power.max_watts if spec.power else (accelerator.watts if accelerator else None),
         external=spec.external,
@@ -107,5 +107,7 @@ def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Ca
     )
 
 
-def _quota(spec: HardwarePoolSpec, namespace: str) -> float | None:
-    return next((float(q.accelerators) for q in spec.quotas if q.namespace == namespace), None)
+def _left_of_quota(spec: HardwarePoolSpec, count: Decimal, namespace: str, held: int) -> int | None:
+    """Replicas that a namespace which holds so many may add; None where it is not limited."""
+    quota = next((q.accelerators for q in spec.quotas if q.namespace == namespace), None)
+    return None if quota is None else int((quota - held * count) // count)

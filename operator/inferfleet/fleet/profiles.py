@@ -1,7 +1,9 @@
 """CapacityProfiles: the ledger written down, so that it outlives a restart and serves other Models. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -14,6 +16,9 @@ from inferfleet.planning.types import Evaluated, Measured
 
 CHANGE = 0.15
 """Relative change that is worth a write: below it is the noise of a measurement."""
+
+AHEAD = 86_400.0
+"""Seconds that a time may be ahead of ours: clocks differ, and a day begins earlier in the east."""
 
 
 def profile_objects(plan: Plan) -> dict[str, Obj]:
@@ -64,21 +69,43 @@ def profile_status(obj: Obj, measured: Measured, stored: Mapping[str, Measured],
 
 
 def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, Measured]:
-    """Capacity by content; what is older than `max_age` seconds is not believed.
+    """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed.
 
-    What the operator measured goes before what somebody declared: it was seen here.
+    What the operator measured goes before what somebody declared: it was seen here. Of several about the same the
+    newest holds, and of one day the first by name, so that the order of a list decides nothing.
     """
-    found: dict[str, Measured] = {}
-    for obj in profiles:
+    found: dict[str, _Known] = {}
+    for obj in sorted(profiles, key=lambda o: str(o.get("metadata", {}).get("name", ""))):
         try:
             spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
             name = _content(spec)
         except ValueError:
             continue  # written by somebody else, and of no use
-        measured = _measured(obj, now, max_age) or _declared(spec, now, max_age)
-        if measured and (name not in found or found[name].source == "Declared"):
-            found[name] = measured
-    return found
+        for known in (_measured(obj), _declared(spec)):
+            if known and _believed(known, now, max_age) and (name not in found or known.before(found[name])):
+                found[name] = known
+    return {name: known.measured for name, known in found.items()}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A capacity and when it was measured."""
+
+    measured: Measured
+    since: datetime
+
+    def before(self, other: "_Known") -> bool:
+        """Whether it goes before the other, of the same content."""
+        return self._rank > other._rank
+
+    @property
+    def _rank(self) -> tuple[bool, datetime]:
+        return self.measured.source != "Declared", self.since
+
+
+def _believed(known: _Known, now: datetime, max_age: float) -> bool:
+    age = (now - known.since).total_seconds()
+    return -AHEAD <= age <= max_age
 
 
 def _content(spec: CapacityProfileSpec) -> str:
@@ -90,24 +117,23 @@ def _content(spec: CapacityProfileSpec) -> str:
     )
 
 
-def _measured(obj: Obj, now: datetime, max_age: float) -> Measured | None:
+def _measured(obj: Obj) -> _Known | None:
     try:
         status = CapacityProfileStatus.model_validate(obj.get("status", {}))
-        age = now - datetime.fromisoformat(status.measured_at)
-    except (ValidationError, ValueError, TypeError):
+        since = datetime.fromisoformat(status.measured_at)
+    except (ValidationError, ValueError):
         return None  # not measured yet
-    if status.tokens_per_second <= 0 or age.total_seconds() > max_age:
+    if status.tokens_per_second <= 0 or since.tzinfo is None:
         return None
-    return Measured(float(status.tokens_per_second), "Observed" if status.source == "Observed" else "Benchmarked")
+    source: Literal["Observed", "Benchmarked"] = "Observed" if status.source == "Observed" else "Benchmarked"
+    return _Known(Measured(float(status.tokens_per_second), source), since)
 
 
-def _declared(spec: CapacityProfileSpec, now: datetime, max_age: float) -> Measured | None:
+def _declared(spec: CapacityProfileSpec) -> _Known | None:
     if spec.declared is None:
         return None
     try:
         since = datetime.fromisoformat(spec.declared.as_of).replace(tzinfo=UTC)
     except ValueError:
         return None  # a day that no month has
-    if (now - since).total_seconds() > max_age:
-        return None
-    return Measured(float(spec.declared.tokens_per_second), "Declared")
+    return _Known(Measured(float(spec.declared.tokens_per_second), "Declared"), since)

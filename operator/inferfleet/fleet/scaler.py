@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from inferfleet import names
-from inferfleet.api.model import Workload
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Plan
 from inferfleet.planning.types import Measured
@@ -20,10 +19,12 @@ WINDOW = 3 * SPAN
 
 
 def targets(plan: Plan) -> dict[str, Target]:
-    """What the loop may scale: planned workloads; a frozen one keeps its replicas."""
+    """What the loop may scale: planned workloads. A frozen one keeps its replicas, and so does one that another
+    autoscaler moves, or that is only advised on.
+    """
     found = {}
     for workload in plan.workloads:
-        if workload.valid is None or not workload.placements or not _automatic(workload.valid.workload):
+        if not workload.placements or workload.valid is None or workload.valid.external or workload.valid.advised:
             continue
         target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
         assert target.evaluated
@@ -42,11 +43,6 @@ def targets(plan: Plan) -> dict[str, Target]:
             planned_demand=workload.valid.declared_demand,
         )
     return found
-
-
-def _automatic(workload: Workload) -> bool:
-    """Whether this operator moves the replicas: not where another autoscaler does, or where it only advises."""
-    return workload.replicas.mode == "Automatic" and workload.placement.mode != "Recommend"
 
 
 @dataclass

@@ -13,7 +13,9 @@ from inferfleet.names import Reason
 from inferfleet.planning.types import Rejection
 from inferfleet.scaling.law import Decision
 
-MAX_REJECTED = 128
+MAX_REJECTED, MAX_PLACEMENTS, MAX_WORKLOADS, MAX_POOLS_TEXT, MAX_NAME = 128, 64, 16, 1024, 63
+"""Bounds of the status in the CRD. A Model has fewer; what is left over of many that were removed may not."""
+_FIRST = ("Serving", "Starting")
 
 
 def compute_status(
@@ -35,9 +37,9 @@ def compute_status(
             Endpoint(class_=w.class_, url=names.endpoint_url(seen.namespace, seen.name, w.class_))
             for w in plan.workloads
             if any(p.state != "Recommended" for p in w.placements)
-        ],
-        placements=placements,
-        rejected=[_rejected(w.class_, r) for w in plan.workloads for r in w.rejected][:MAX_REJECTED],
+        ][:MAX_WORKLOADS],
+        placements=_foremost(placements),
+        rejected=_shared_out(plan),
         rejected_counts=_counts(plan),
         scaling=_scaling(plan, scaling, seen.status),
     )
@@ -50,7 +52,7 @@ def _placement(
     pool, variant, engine = placement.identity
     common = {
         "classes": [workload.class_],
-        "name": placement.name,
+        "name": placement.name[:MAX_NAME],
         "state": placement.state,
         "pool": pool,
         "variant": variant,
@@ -90,9 +92,28 @@ def _summary(
             "replicas": f"{ready}/{wanted}",
             "tokensPerSecond": speed,
             "costPer1MTokens": max(costs, key=float) if costs else None,
-            "pools": ",".join(sorted({p.pool for p in placements if p.state != "Recommended"})),
+            "pools": _listed(sorted({p.pool for p in placements if p.state != "Recommended"})),
         }
     )
+
+
+def _foremost(placements: list[PlacementStatus]) -> list[PlacementStatus]:
+    """As many as a status holds, in their order: those that shall serve before those that go."""
+    chosen = sorted(range(len(placements)), key=lambda i: placements[i].state not in _FIRST)[:MAX_PLACEMENTS]
+    return [placements[i] for i in sorted(chosen)]
+
+
+def _listed(pools: list[str]) -> str:
+    """Whole names only."""
+    text = ",".join(pools)
+    return text if len(text) <= MAX_POOLS_TEXT else text[: MAX_POOLS_TEXT - 3].rpartition(",")[0] + ",..."
+
+
+def _shared_out(plan: Plan) -> list[Rejected]:
+    """The best of every workload: what one does not use of its share is for the others."""
+    ranked = [(rank, at, r) for at, w in enumerate(plan.workloads) for rank, r in enumerate(w.rejected)]
+    kept = sorted(ranked, key=lambda item: item[:2])[:MAX_REJECTED]
+    return [_rejected(plan.workloads[at].class_, r) for _, at, r in sorted(kept, key=lambda item: (item[1], item[0]))]
 
 
 def _counts(plan: Plan) -> dict[str, int] | None:
@@ -114,16 +135,35 @@ def _rejected(class_: str, rejection: Rejection) -> Rejected:
 
 
 def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus) -> list[ScalingStatus]:
-    """A workload without a decision on a signal keeps the last one that was written: a restart is no news."""
+    """A workload without a decision on a signal keeps the last one that was written: a restart is no news.
+
+    Unless nothing is decided about it any more: then the last one is of another time.
+    """
     known = {s.class_: s for s in previous.scaling}
     found = []
     for workload in plan.workloads:
         decision = scaling.get(workload.class_)
-        if decision and (decision.reason != Reason.NO_SIGNAL_YET or workload.class_ not in known):
+        if elsewhere := _not_scaled(workload):
+            found.append(elsewhere)
+        elif decision and (decision.reason != Reason.NO_SIGNAL_YET or workload.class_ not in known):
             found.append(ScalingStatus(class_=workload.class_, reason=decision.reason, message=decision.message[:1024]))
         elif workload.class_ in known:
             found.append(known[workload.class_])
-    return found
+    return found[:MAX_WORKLOADS]
+
+
+def _not_scaled(workload: WorkloadPlan) -> ScalingStatus | None:
+    """Why this operator leaves the replicas alone, where it was told to."""
+    asked = workload.valid.workload if workload.valid else None
+    if asked is None:
+        return None
+    if asked.placement.mode == "Recommend":
+        message = "placement.mode is Recommend: replicas stay as they are"
+        return ScalingStatus(class_=workload.class_, reason=Reason.RECOMMEND_ONLY, message=message)
+    if asked.replicas.mode == "External":
+        message = "replicas.mode is External: another autoscaler writes the replicas"
+        return ScalingStatus(class_=workload.class_, reason=Reason.SCALED_ELSEWHERE, message=message)
+    return None
 
 
 def to_json(status: ModelStatus) -> dict[str, object]:

@@ -69,6 +69,15 @@ def same(old: Obj | None, new: Obj | None) -> bool:
     return old is not None and new is not None and _without_version(old) == _without_version(new)
 
 
+def same_but_status(old: Obj | None, new: Obj | None) -> bool:
+    """Whether only what this operator itself writes changed: that is no news for what is planned."""
+    return old is not None and new is not None and same(_without_status(old), _without_status(new))
+
+
+def _without_status(obj: Obj) -> Obj:
+    return {key: value for key, value in obj.items() if key != "status"}
+
+
 def _without_version(obj: Obj) -> Obj:
     return obj | {"metadata": {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}}
 

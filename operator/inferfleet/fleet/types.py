@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from inferfleet.api.artifacts import Source, Variant
@@ -10,8 +11,9 @@ from inferfleet.api.model import ModelSpec, Workload
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.fleet.sources import source_of
+from inferfleet.planning import room
+from inferfleet.planning.performance import replicas_for
 from inferfleet.planning.types import Evaluated, Measured, Question, Rejection
-from inferfleet.scaling.law import replicas_for
 
 Obj = dict[str, Any]
 Key = tuple[str, str]
@@ -33,7 +35,7 @@ class Node:
 
     name: str
     labels: Mapping[str, str]
-    cores: float
+    cores: Decimal
     memory: int
     usable: bool
     """Ready and not cordoned."""
@@ -100,6 +102,11 @@ class Observed:
     """Live children of the Model by kind and name, as JSON: only `apply` looks inside."""
 
 
+def declared_demand(workload: Workload, spec: WorkloadClassSpec) -> float:
+    """Output tokens per second; 0 where none is declared."""
+    return workload.demand.per_second * spec.traffic.output.p50 if workload.demand else 0.0
+
+
 @dataclass(frozen=True)
 class Valid:
     """A workload that can be planned."""
@@ -110,6 +117,8 @@ class Valid:
     question: Question
     keeps_image: bool = False
     """Whether a new release leaves its runtime image as it is."""
+    moves_paused: bool = False
+    """Whether nothing that serves may be replaced."""
 
     def replicas_for_demand(self, tokens_per_second: float) -> int:
         """For the declared demand, with this capacity of a replica; 0 where none is declared."""
@@ -117,15 +126,22 @@ class Valid:
 
     def least(self, tokens_per_second: float) -> int:
         """Replicas that always run: the minimum, and what a guaranteed demand needs, within the maximum."""
-        demand, bounds = self.workload.demand, self.workload.replicas
-        guaranteed = self.replicas_for_demand(tokens_per_second) if demand and demand.guaranteed else 0
-        return min(max(bounds.least, guaranteed), bounds.max)
+        return room.least(self.question, tokens_per_second)
 
     @property
     def declared_demand(self) -> float:
         """Output tokens per second to plan for until traffic is observed; 0 where none is declared."""
-        demand = self.workload.demand
-        return demand.per_second * self.spec.traffic.output.p50 if demand else 0.0
+        return declared_demand(self.workload, self.spec)
+
+    @property
+    def external(self) -> bool:
+        """Whether another autoscaler moves the replicas."""
+        return self.workload.replicas.mode == "External"
+
+    @property
+    def advised(self) -> bool:
+        """Whether the choice is only shown."""
+        return self.workload.placement.mode == "Recommend"
 
 
 @dataclass(frozen=True)
@@ -150,6 +166,8 @@ class Placement:
     """The runtime image that it keeps; None: this release's."""
     scaled_elsewhere: bool = False
     """Another manager owns the replicas: they are no part of the apply."""
+    wanted: int = 0
+    """Replicas that it would have if its pool had room for them."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ candidates instead, in `planning.rules`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.model import ModelSpec, Workload
+from inferfleet.api.nodes import Allocation
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.settings import Settings
 
@@ -20,6 +22,8 @@ class Unobeyed:
     instead: str
 
 
+_PREDICTED = "the prediction counts every prompt token"
+_STEADY = "the prediction takes steady arrivals"
 MODEL_FIELDS: tuple[tuple[Unobeyed, Callable[[ModelSpec], bool]], ...] = (
     (Unobeyed("spec.speculators", "no speculative decoding"), lambda s: bool(s.speculators)),
     (Unobeyed("spec.adapters", "only the base model is served"), lambda s: bool(s.adapters)),
@@ -41,13 +45,22 @@ WORKLOAD_FIELDS: tuple[tuple[Unobeyed, Callable[[Workload], bool]], ...] = (
         Unobeyed("spec.workloads[].replicas.min: 0", "one replica always runs: nothing could wake a workload yet"),
         lambda w: w.replicas.min == 0,
     ),
+    (
+        Unobeyed("spec.workloads[].traffic.sharedPrefixTokens", _PREDICTED),
+        lambda w: w.traffic is not None and (w.traffic.shared_prefix_tokens or 0) > 0,
+    ),
+    (
+        Unobeyed("spec.workloads[].traffic.burstiness", _STEADY),
+        lambda w: w.traffic is not None and w.traffic.burstiness not in (None, 1),
+    ),
 )
 CLASS_FIELDS: tuple[tuple[Unobeyed, Callable[[WorkloadClassSpec], bool]], ...] = (
+    (Unobeyed("traffic.sharedPrefixTokens", _PREDICTED), lambda c: c.traffic.shared_prefix_tokens > 0),
+    (Unobeyed("traffic.burstiness", _STEADY), lambda c: c.traffic.burstiness != 1),
     (
-        Unobeyed("traffic.sharedPrefixTokens", "the prediction counts every prompt token"),
-        lambda c: c.traffic.shared_prefix_tokens > 0,
+        Unobeyed("traffic.media", "a request of modality Text has none"),
+        lambda c: c.modality == "Text" and c.traffic.media is not None,
     ),
-    (Unobeyed("traffic.burstiness", "the prediction takes steady arrivals"), lambda c: c.traffic.burstiness != 1),
     (Unobeyed("slo.percentile", "targets are compared at the median lengths"), lambda c: c.slo.percentile != 95),
     (
         Unobeyed("serving.speculation", "no speculative decoding"),
@@ -68,6 +81,12 @@ CLASS_FIELDS: tuple[tuple[Unobeyed, Callable[[WorkloadClassSpec], bool]], ...] =
         lambda c: c.scaling.scale_to_zero_after is not None,
     ),
 )
+POOL_FIELDS: tuple[tuple[Unobeyed, Callable[[HardwarePoolSpec], bool]], ...] = (
+    (
+        Unobeyed("spec.nodes.allocation", "pods request cores and memory, and no devices"),
+        lambda s: s.nodes is not None and s.nodes.allocation != Allocation(),
+    ),
+)
 PRIORITY = Unobeyed("priority", "the operator knows no PriorityClass that is not above it")
 
 
@@ -83,3 +102,8 @@ def unobeyed(spec: ModelSpec, classes: dict[str, WorkloadClassSpec], settings: S
             of_class.append(PRIORITY)
         found += [(f"WorkloadClass {name} spec.{field.path}", field.instead) for field in of_class]
     return found
+
+
+def unobeyed_of_pool(spec: HardwarePoolSpec) -> list[tuple[str, str]]:
+    """(field, what is done instead) of a pool, in a stable order."""
+    return [(field.path, field.instead) for field, is_set in POOL_FIELDS if is_set(spec)]

@@ -10,9 +10,9 @@ from inferfleet.api.model import ModelSpec, PlacementPolicy, Workload
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
 from inferfleet.catalog.near import unknown
-from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, selector_of
+from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, room, selector_of
 from inferfleet.fleet.sources import seen_as, source_of, sourceless
-from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid
+from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid, declared_demand
 from inferfleet.names import Reason, digest
 from inferfleet.planning.types import Pin, Pool, Question, Variant
 from inferfleet.settings import Settings
@@ -75,7 +75,8 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
         return Blocked(workload.class_, problem)
     pools = tuple(pool(p, seen, mine, context[0]) for p in _selected(workload, seen))
     question = _question(workload, class_, known, seen, (pools, *context))
-    return Valid(workload, class_, question, known.spec.engine_update == "Manual")
+    keeps_image = known.spec.engine_update == "Manual"
+    return Valid(workload, class_, question, keeps_image, context[1].pause_moves)
 
 
 def _vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | None:
@@ -90,8 +91,9 @@ def _vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | N
             return Problem(Reason.POOL_NOT_FOUND, f"HardwarePool {name} does not exist any more")
         if isinstance(found, Problem):
             return found
-        selector = selector_of(found.spec, accelerator_of(found.spec, catalog)[1])
-        if not matching(seen.nodes, selector):
+        accelerator = accelerator_of(found.spec, catalog)[1]
+        there = matching(seen.nodes, selector_of(found.spec, accelerator))
+        if not there and not room(found.spec, accelerator, seen.nodes).nodes:
             return Problem(Reason.NODES_NOT_FOUND, f"no node matches HardwarePool {name} any more")
     return None
 
@@ -109,7 +111,8 @@ def _question(
     world: tuple[tuple[Pool, ...], Catalog, Settings],
 ) -> Question:
     pools, catalog, settings = world
-    incumbents = {p.identity for p in seen.live if p.class_ == workload.class_ and not p.deleting}
+    running = {p.identity: p.replicas for p in _incumbents(workload.class_, seen, settings)}
+    demand = workload.demand
     return Question(
         architecture=known.architecture,
         architecture_key=known.key,
@@ -117,13 +120,26 @@ def _question(
         pools=pools,
         workload=class_,
         min_replicas=workload.replicas.least,
-        incumbents=frozenset(incumbents),
+        incumbents=frozenset(running),
         engines=ENGINES,
         quantizations=catalog.quantizations,
         ledger=seen.ledger,
         move_saving=float("inf") if settings.pause_moves else settings.move_saving,
         pin=_pin(workload.placement),
+        max_replicas=workload.replicas.max,
+        guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
+        running=running,
+        unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
+        - {p.name for p in pools},
+        unreadable={name: p.message for name, p in seen.pools.items() if isinstance(p, Problem)},
     )
+
+
+def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:
+    """What runs; while moves are paused what serves, so that a successor that does not yet is given up."""
+    running = [p for p in seen.live if p.class_ == class_ and not p.deleting]
+    serving = [p for p in running if p.ready] if settings.pause_moves else []
+    return serving or running
 
 
 def _variant(variant: artifacts.Variant, spec: ModelSpec) -> Variant:

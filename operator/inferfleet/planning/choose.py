@@ -2,13 +2,15 @@
 
 from decimal import Decimal
 from itertools import product
-from math import exp, log
+from math import exp, isinf, log
 from statistics import fmean
 
 from inferfleet.names import Reason
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.objectives import OBJECTIVES, over_limit
 from inferfleet.planning.performance import MEMORY_SHARE, predict
+from inferfleet.planning.refusal import most_telling, no_candidate
+from inferfleet.planning.room import lacks_room, load
 from inferfleet.planning.rules import CAPABILITY_RULES, RULES, slo_violation
 from inferfleet.planning.types import Answer, Candidate, Evaluated, Prediction, Question, Rejection
 
@@ -23,8 +25,12 @@ def choose(question: Question) -> Answer:
     for candidate in candidates(question):
         result = evaluate(candidate, question, corrections)
         (possible if isinstance(result, Evaluated) else rejected).append(result)  # type: ignore[arg-type]
+    carried = load(possible, question)
+    crowded = [lacks_room(e, question, carried) for e in possible]
+    possible = [e for e, problem in zip(possible, crowded, strict=True) if problem is None]
+    rejected = most_telling([*filter(None, crowded), *rejected])
     if not possible:
-        return Answer(None, Reason.NO_CANDIDATE, _no_candidate(rejected), tuple(rejected), ())
+        return Answer(None, Reason.NO_CANDIDATE, no_candidate(rejected, question), tuple(rejected), ())
     goal = OBJECTIVES[question.workload.objective]
     ranked = sorted(possible, key=lambda e: (goal.score(e), e.identity))
     chosen, reason, message = _keep_incumbent(ranked, question)
@@ -51,14 +57,16 @@ def evaluate(candidate: Candidate, q: Question, corrections: dict[tuple[str, str
     if not within:
         binding, message = slo_violation(fitting[0], q) or ("", "")
         return Rejection(candidate, Reason.SLO_VIOLATED, message, binding)
-    evaluated = _priced(candidate, _best_batch(within, q), q, corrections)
-    return over_limit(evaluated, q.workload.limits) or evaluated
+    priced = [_priced(candidate, p, q, corrections) for p in within]
+    allowed = [e for e in priced if over_limit(e, q.workload.limits) is None]
+    nearest = max(priced, key=lambda e: e.tokens_per_second)
+    return over_limit(nearest, q.workload.limits) or _best_batch(allowed, q)
 
 
-def _best_batch(within: list[Prediction], q: Question) -> Prediction:
+def _best_batch(within: list[Evaluated], q: Question) -> Evaluated:
     if q.workload.objective == "Latency":
-        return min(within, key=lambda p: (p.end_to_end, -p.slots))
-    return max(within, key=lambda p: (p.tokens_per_second, -p.slots))
+        return min(within, key=lambda e: (e.prediction.end_to_end, -e.prediction.slots))
+    return max(within, key=lambda e: (e.prediction.tokens_per_second, -e.prediction.slots))
 
 
 def calibration(q: Question) -> dict[tuple[str, str], float]:
@@ -124,8 +132,10 @@ def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, st
     best, goal = ranked[0], OBJECTIVES[q.workload.objective]
     running = [e for e in ranked if e.identity in q.incumbents]
     if running and running[0] is not best and not goal.score(best) < goal.score(running[0]) * (1 - q.move_saving):
-        saving = 1 - goal.score(best) / (goal.score(running[0]) or 1)
-        message = f"{_name(best)} would save {saving:.0%}; a move must save {q.move_saving:.0%}"
+        score = goal.score(running[0])
+        saving = 1 - goal.score(best) / score if score else 0.0
+        needed = "moves are paused" if isinf(q.move_saving) else f"a move must save {q.move_saving:.0%}"
+        message = f"{_name(best)} would save {saving:.0%}; {needed}"
         return running[0], Reason.INCUMBENT_KEPT, message
     p = best.prediction
     message = (
@@ -137,13 +147,3 @@ def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, st
 
 def _name(e: Evaluated) -> str:
     return f"{e.candidate.variant.name} on {e.candidate.pool.name}"
-
-
-def _no_candidate(rejected: list[Rejection]) -> str:
-    if not rejected:
-        return "there is no HardwarePool to choose from; create one, or widen spec.workloads[].pools"
-    listed = "; ".join(
-        f"{r.candidate.variant.name} on {r.candidate.pool.name}: {r.reason}, {r.message}" for r in rejected[:8]
-    )
-    more = f"; and {len(rejected) - 8} more in status.rejected" if len(rejected) > 8 else ""
-    return f"none of {len(rejected)} candidates can serve: {listed}{more}"

@@ -5,6 +5,8 @@ the KV cache of every running request once, or is bound by arithmetic; a prefill
 arithmetic. Two operations per weight and token (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
 """
 
+from math import ceil
+
 from inferfleet.api.common import Traffic
 from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
 from inferfleet.planning.types import Prediction
@@ -59,6 +61,11 @@ def predict(
         tokens_per_second=slots / (tpot + prefill / tokens_out),
         memory=memory_bytes(model, quantization, engine, slots, traffic.context_tokens),
     )
+
+
+def replicas_for(tokens_per_second: float, capacity: float, utilization: float) -> int:
+    """Replicas of `capacity` tokens per second each that serve the demand at the planned utilization."""
+    return ceil(tokens_per_second / (capacity * utilization))
 
 
 def _speed(accelerator: Accelerator, quantization: Quantization) -> float:

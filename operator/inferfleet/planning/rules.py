@@ -5,8 +5,10 @@ from collections.abc import Callable
 from inferfleet.api.quantities import format_duration, human_bytes
 from inferfleet.catalog.near import unknown
 from inferfleet.names import Reason
+from inferfleet.planning.context import context_long_enough
 from inferfleet.planning.evidence import evidence_holds
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes
+from inferfleet.planning.room import exhausted
 from inferfleet.planning.types import Candidate, Prediction, Question, Rejection
 
 Rule = Callable[[Candidate, Question], Rejection | None]
@@ -23,9 +25,8 @@ def as_pinned(c: Candidate, q: Question) -> Rejection | None:
     pin = q.pin
     if pin is None:
         return None
-    if (pin.pool, pin.variant) != (c.pool.name, c.variant.name) or (pin.engine or c.engine) != c.engine:
-        wanted = f"{pin.variant} on {pin.pool}" + (f" with {pin.engine}" if pin.engine else "")
-        return Rejection(c, Reason.NOT_PINNED, f"spec.workloads[].placement pins {wanted}")
+    if not pin.admits(c.pool.name, c.variant.name, c.engine):
+        return Rejection(c, Reason.NOT_PINNED, f"spec.workloads[].placement pins {pin.words}")
     if pin.tensor_parallel and pin.tensor_parallel != 1:
         message = f"this release serves each replica on one accelerator, not on {pin.tensor_parallel} (tensorParallel)"
         return Rejection(c, Reason.PARALLELISM_UNSUPPORTED, message)
@@ -145,16 +146,11 @@ def memory_fits(c: Candidate, q: Question) -> Rejection | None:
 
 
 def pool_has_room(c: Candidate, q: Question) -> Rejection | None:
+    """For the minimum; `room.lacks_room` asks again once the speed is known."""
     incumbent = (c.pool.name, c.variant.name, c.engine) in q.incumbents
     if incumbent or c.pool.free >= q.min_replicas:
         return None
-    nodes = f"{c.pool.nodes} node{'' if c.pool.nodes == 1 else 's'} of the pool"
-    return Rejection(
-        c,
-        Reason.POOL_EXHAUSTED,
-        f"{q.min_replicas} replicas are needed and {max(0, c.pool.free)} more fit on {nodes}",
-        "nodes",
-    )
+    return exhausted(c, q.min_replicas)
 
 
 CAPABILITY_RULES: tuple[Rule, ...] = (
@@ -165,6 +161,7 @@ CAPABILITY_RULES: tuple[Rule, ...] = (
     engine_supported,
     replica_declared,
     modality_supported,
+    context_long_enough,
     quantization_known,
     quantization_allowed,
     accurate_enough,

@@ -1,7 +1,7 @@
 """What the planner is given and what it returns. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -34,6 +34,8 @@ class Pool:
     """Matching nodes that may be used."""
     free: int
     """Replicas that fit beside what other workloads hold, within the namespace's quota."""
+    quota: str | None = None
+    """The namespace whose quota says what is free; None: the nodes do."""
     allowed: bool = True
     """Whether the Model's namespace may use it."""
     watts: float | None = None
@@ -64,6 +66,15 @@ class Pin:
     variant: str
     engine: str | None = None
     tensor_parallel: int | None = None
+
+    @property
+    def words(self) -> str:
+        """What was chosen."""
+        return f"{self.variant} on {self.pool}" + (f" with {self.engine}" if self.engine else "")
+
+    def admits(self, pool: str, variant: str, engine: str) -> bool:
+        """Whether that is what the user chose."""
+        return (self.pool, self.variant) == (pool, variant) and (self.engine or engine) == engine
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,17 @@ class Question:
     ledger: Mapping[str, Measured]
     """Measured capacity by name of the CapacityProfile."""
     move_saving: float
+    """Share of its score by which another must be better; infinite where moves are paused."""
     pin: Pin | None = None
+    max_replicas: int = 1000
+    guaranteed: float = 0.0
+    """Output tokens per second for which replicas always run."""
+    running: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """Replicas of the incumbents."""
+    unselected: frozenset[str] = frozenset()
+    """Pools that are there, and that the workload's selector leaves out."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Pools that cannot be used, with what is wrong."""
 
 
 @dataclass(frozen=True)

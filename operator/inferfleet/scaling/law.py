@@ -1,9 +1,9 @@
 """The control law: tokens demanded over measured tokens per second. Pure."""
 
 from dataclasses import dataclass
-from math import ceil
 
 from inferfleet.names import Reason
+from inferfleet.planning.performance import replicas_for
 from inferfleet.scaling.demand import Demand
 
 History = tuple[tuple[float, int], ...]
@@ -38,6 +38,11 @@ class ScaleInput:
         """At least a boot time: a replica that goes must not be needed before another could be back."""
         return max(self.delay, self.boot)
 
+    @property
+    def most(self) -> int:
+        """The maximum, as far as there is room; what runs is never taken away for lack of it."""
+        return min(self.maximum, max(self.room, self.replicas))
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -50,11 +55,6 @@ class Decision:
     message: str
     fresh: bool
     history: History
-
-
-def replicas_for(tokens_per_second: float, capacity: float, utilization: float) -> int:
-    """Replicas of `capacity` tokens per second each that serve the demand at the planned utilization."""
-    return ceil(tokens_per_second / (capacity * utilization))
 
 
 def decide(x: ScaleInput) -> Decision:
@@ -73,16 +73,13 @@ def decide(x: ScaleInput) -> Decision:
         )
     wanted = replicas_for(x.demand.tokens_per_second, x.capacity, x.utilization)
     history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, wanted))
-    bound = max(x.minimum, min(x.maximum, x.room))
-    replicas, reason = _bounded(x, wanted, bound, history)
+    replicas, reason = _bounded(x, wanted, history)
     return Decision(replicas, wanted, reason, _sentence(x, wanted), True, history)
 
 
-def _bounded(x: ScaleInput, wanted: int, bound: int, history: History) -> tuple[int, str]:
-    if wanted > bound:
-        return max(
-            bound, min(x.replicas, x.maximum)
-        ), Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
+def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
+    if max(wanted, x.minimum) > x.most:
+        return x.most, Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
     if wanted > x.replicas:
         return wanted, Reason.DEMAND
     peak = max(x.minimum, *(count for _, count in history))
@@ -108,5 +105,5 @@ def _sentence(x: ScaleInput, wanted: int) -> str:
     return (
         f"{x.demand.tokens_per_second:.3g} tokens/s demanded ({x.demand.arrivals:.2g} requests/s of "
         f"{x.demand.output_tokens:.3g} tokens, {x.demand.waiting:.0f} waiting), {x.capacity:.3g} tokens/s a replica "
-        f"at {x.utilization:.0%}: {wanted} wanted, between {x.minimum} and {min(x.maximum, x.room)}"
+        f"at {x.utilization:.0%}: {wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
     )

@@ -44,6 +44,7 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     notes = {
         names.ANNOTATION_SLOTS: str(placement.evaluated.prediction.slots),
         names.ANNOTATION_PROFILE: placement.evaluated.profile,
+        names.ANNOTATION_IMAGE: _image(placement, settings),
     }
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
 
@@ -65,7 +66,7 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
     uri = model.source(variant).uri
     commands = ["fetch", *(["quantize"] if variant.quantize_from else [])]
     drain = int(valid.spec.scaling.drain.total_seconds())
-    image = placement.image or settings.runtime_image
+    image = _image(placement, settings)
     pod: dict[str, Any] = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -82,6 +83,10 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
         "volumes": volumes(config_name, uri),
     }
     return pod | scheduling(model.spec, pool, valid.spec.priority, settings)
+
+
+def _image(placement: Placement, settings: Settings) -> str:
+    return placement.image or settings.runtime_image
 
 
 def _container(command: str, pool: Pool, image: tuple[str, Settings], uri: str) -> dict[str, Any]:

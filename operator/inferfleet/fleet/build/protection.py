@@ -7,7 +7,11 @@ from inferfleet_runtime.contract import PORT
 
 def disruption_budget(model: ModelView, valid: Valid, placement: Placement) -> Obj:
     """One replica at a time may be evicted: a single one too, so that no node's drain waits for ever."""
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": placement_selector(model, valid, placement)}}
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": placement_selector(model, valid, placement)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",  # else a pod that is not ready blocks its node's drain
+    }
     return child(
         model, "PodDisruptionBudget", placement.name, placement_labels(model, valid, placement), {"spec": spec}
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferfleet.api.model import ModelSpec
+from inferfleet.api.nodes import Toleration
 from inferfleet.planning.types import Pool
 from inferfleet.settings import Settings
 
@@ -11,7 +12,7 @@ from inferfleet.settings import Settings
 def scheduling(model: ModelSpec, pool: Pool, priority: int, settings: Settings) -> dict[str, Any]:
     """Fields of a pod's spec; only those that something was said about."""
     nodes = pool.spec.nodes if pool.spec else None
-    own = [t.model_dump(by_alias=True, exclude_none=True) for t in nodes.tolerations] if nodes else []
+    own = [_toleration(t) for t in nodes.tolerations] if nodes else []
     preset = [dict(t) for t in pool.accelerator.tolerations] if pool.accelerator else []
     found = {
         "nodeSelector": dict(pool.selector),
@@ -25,10 +26,16 @@ def scheduling(model: ModelSpec, pool: Pool, priority: int, settings: Settings) 
     return {key: value for key, value in found.items() if value}
 
 
+def _toleration(given: Toleration) -> dict[str, str]:
+    """Without what is empty, as the API server stores it."""
+    said: dict[str, str] = given.model_dump(by_alias=True, exclude_none=True)
+    return {key: value for key, value in said.items() if value}
+
+
 def priority_class(priority: int, known: Mapping[int, str]) -> str | None:
     """The PriorityClass with the largest value not above `priority`, or None.
 
-    A class that says nothing has priority 0 and gets none: its pods are as the cluster's default has them.
+    0, the default, gets none: pods of who says nothing are as the cluster's default has them.
     """
     fitting = [value for value in known if value <= priority]
     return known[max(fitting)] if priority and fitting else None

@@ -1,0 +1,56 @@
+"""How many replicas there must be, and whether a pool has room for them. Pure."""
+
+from collections.abc import Iterable
+from math import ceil
+
+from inferfleet.names import Reason
+from inferfleet.planning.performance import replicas_for
+from inferfleet.planning.types import Candidate, Evaluated, Pool, Question, Rejection
+
+ROUNDING = 1e-9
+"""Of a replica: as many of the same speed must not become one more."""
+
+
+def guaranteed(q: Question, tokens_per_second: float) -> int:
+    """Replicas of that speed that a guaranteed demand needs, whatever the maximum."""
+    return replicas_for(q.guaranteed, tokens_per_second, float(q.workload.scaling.target_utilization))
+
+
+def least(q: Question, tokens_per_second: float) -> int:
+    """Replicas that always run: the minimum, and what a guaranteed demand needs, within the maximum."""
+    return min(max(q.min_replicas, guaranteed(q, tokens_per_second)), q.max_replicas)
+
+
+def load(possible: Iterable[Evaluated], q: Question) -> float:
+    """Output tokens per second that what runs now was given replicas for: the largest of the incumbents."""
+    return max((q.running.get(e.identity, 0) * e.tokens_per_second for e in possible), default=0.0)
+
+
+def lacks_room(e: Evaluated, q: Question, carried: float) -> Rejection | None:
+    """For what always runs, and for a successor also for all that it takes over (`carried`, tokens per second).
+
+    What runs already keeps its place.
+    """
+    if e.identity in q.incumbents:
+        return None
+    taken_over = ceil(carried / e.tokens_per_second - ROUNDING)
+    needed = min(max(least(q, e.tokens_per_second), taken_over), q.max_replicas)
+    return None if needed <= e.candidate.pool.free else exhausted(e.candidate, needed)
+
+
+def exhausted(candidate: Candidate, needed: int) -> Rejection:
+    """So many replicas do not fit beside what is there."""
+    pool = candidate.pool
+    nodes = f"{pool.nodes} node{'' if pool.nodes == 1 else 's'}"
+    fits = room_words(pool) if pool.quota else f"{max(0, pool.free)} more fit on {nodes} of the pool"
+    binding = "quota" if pool.quota else "nodes"
+    return Rejection(candidate, Reason.POOL_EXHAUSTED, f"{needed} replicas are needed and {fits}", binding)
+
+
+def room_words(pool: Pool) -> str:
+    """What bounds the replicas of a workload on a pool."""
+    if pool.quota:
+        who = f"the quota of namespace {pool.quota} (spec.quotas of pool {pool.name}) leaves"
+    else:
+        who = f"the nodes of pool {pool.name} have"
+    return f"{who} room for {max(0, pool.free)}"

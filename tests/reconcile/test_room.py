@@ -1,0 +1,210 @@
+"""Nodes and quotas bound every replica that is added, and nothing that runs is taken away for lack of room."""
+
+from typing import Any
+
+import make
+import pytest
+from fakes.cluster import FakeCluster
+from harness import Operator, condition, deployments, status, world
+
+from inferfleet.kube import kinds
+from inferfleet.names import Reason
+
+ONE_CORE = [{"namespace": "default", "accelerators": 1}]
+"""Two replicas of half a core."""
+QUOTA_OF_ONE_CORE = "the quota of namespace default (spec.quotas of pool cpu) leaves room for 2"
+LARGE = make.node(cpu="64", memory="256Gi")
+SMALL = make.node(cpu="1", memory="4Gi")
+"""Two replicas of half a core."""
+
+
+def workload(**changes: Any) -> list[make.Obj]:
+    return [{"class": "chat", "replicas": {"min": 1, "max": 10}, **changes}]
+
+
+async def settled(*objects: make.Obj, model: str = "demo") -> FakeCluster:
+    cluster = world(make.workload_class(), *objects)
+    await Operator(cluster, key=("default", model)).settle()
+    return cluster
+
+
+def declare(cluster: FakeCluster, **changes: Any) -> None:
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workload(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("node", "pool", "words"),
+    [
+        (LARGE, make.pool(quotas=ONE_CORE), QUOTA_OF_ONE_CORE),
+        (SMALL, make.pool(), "the nodes of pool cpu have room for 2"),
+    ],
+    ids=["quota", "nodes"],
+)
+async def test_a_declared_demand_gets_as_many_replicas_as_fit_and_is_told_so(
+    node: make.Obj, pool: make.Obj, words: str
+) -> None:
+    model = make.model(workloads=workload(demand={"requestsPerSecond": 100}))
+    cluster = await settled(node, pool, model)
+    assert list(deployments(cluster).values()) == [2]
+    limits, reason, message = condition(cluster, "WithinLimits")
+    assert (limits, reason) == ("False", Reason.POOL_EXHAUSTED)
+    assert words in message
+    assert "10 replicas are needed" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replicas": {"min": 10, "max": 10}},
+        {"demand": {"requestsPerSecond": 100, "guaranteed": True}},
+    ],
+    ids=["min", "guaranteed demand"],
+)
+async def test_a_floor_that_is_raised_under_a_running_placement_stops_at_the_quota(change: Any) -> None:
+    cluster = await settled(LARGE, make.pool(quotas=ONE_CORE), make.model())
+    declare(cluster, **change)
+    await Operator(cluster).settle()
+    assert list(deployments(cluster).values()) == [2]
+    assert condition(cluster, "WithinLimits")[:2] == ("False", Reason.POOL_EXHAUSTED)
+    assert QUOTA_OF_ONE_CORE in condition(cluster, "WithinLimits")[2]
+    assert condition(cluster, "Planned")[0] == "True"
+
+
+async def test_two_models_share_one_quota() -> None:
+    many = workload(demand={"requestsPerSecond": 100}, replicas={"min": 1, "max": 6})
+    pool = make.pool(quotas=[{"namespace": "default", "accelerators": 2}])
+    cluster = await settled(LARGE, pool, make.model("a", workloads=many), make.model("b", workloads=many), model="a")
+    assert list(deployments(cluster).values()) == [4]
+    await Operator(cluster, key=("default", "b")).settle()
+    assert list(deployments(cluster).values()) == [4]
+    assert condition(cluster, "Planned", "b")[:2] == ("False", Reason.NO_CANDIDATE)
+    assert "leaves room for 0" in condition(cluster, "Planned", "b")[2]
+
+
+async def test_what_the_scaling_loop_asks_for_beyond_the_room_is_cut_and_told() -> None:
+    cluster = await settled(SMALL, make.pool(), make.model())
+    operator = Operator(cluster)
+    operator.decide(7, Reason.POOL_EXHAUSTED)
+    await operator.settle()
+    assert list(deployments(cluster).values()) == [2]
+    assert "the nodes of pool cpu have room for 2" in condition(cluster, "WithinLimits")[2]
+
+
+async def test_a_pool_that_shrinks_takes_no_replica_away_and_gives_none() -> None:
+    cluster = await settled(make.node(cpu="4"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    cluster.put(make.pool(quotas=ONE_CORE))
+    operator.decide(8)
+    await operator.settle()
+    assert list(deployments(cluster).values()) == [6]
+    operator.decide(5)
+    await operator.settle()
+    assert list(deployments(cluster).values()) == [5]
+
+
+async def test_a_quota_is_not_reported_as_full_nodes() -> None:
+    none = [{"namespace": "default", "accelerators": 0}]
+    cluster = await settled(LARGE, make.pool(quotas=none), make.model())
+    message = condition(cluster, "Planned")[2]
+    assert (
+        "1 replicas are needed and the quota of namespace default (spec.quotas of pool cpu) leaves room for 0"
+        in message
+    )
+    assert {r.binding_constraint for r in status(cluster).rejected} == {"quota"}
+
+
+async def test_a_quota_that_nodes_undercut_is_not_blamed() -> None:
+    wide = [{"namespace": "default", "accelerators": 60}]
+    model = make.model(workloads=workload(replicas={"min": 5, "max": 5}))
+    cluster = await settled(SMALL, make.pool(quotas=wide), model)
+    assert "5 replicas are needed and 2 more fit on 1 node of the pool" in condition(cluster, "Planned")[2]
+
+
+async def test_a_new_placement_needs_room_for_its_guaranteed_demand() -> None:
+    model = make.model(workloads=workload(demand={"requestsPerSecond": 100, "guaranteed": True}))
+    cluster = await settled(SMALL, make.pool(), model)
+    assert deployments(cluster) == {}
+    assert "10 replicas are needed and 2 more fit" in condition(cluster, "Planned")[2]
+
+
+async def test_a_guaranteed_demand_goes_where_there_is_room_for_it_though_it_is_dearer() -> None:
+    roomy = make.pool(
+        "roomy", price="0.5", nodes={"selector": {"size": "large"}, "replica": {"cpu": "500m", "memory": "1Gi"}}
+    )
+    large = make.node("large", cpu="64", memory="256Gi", size="large")
+    demand = {"requestsPerSecond": 100, "guaranteed": True}
+    small = make.node(cpu="1", memory="4Gi", size="small")
+    cheap = make.pool(nodes={"selector": {"size": "small"}, "replica": {"cpu": "500m", "memory": "1Gi"}})
+    cluster = await settled(small, large, cheap, roomy, make.model(workloads=workload(demand=demand)))
+    assert [(p.pool, p.replicas) for p in status(cluster).placements] == [("roomy", 10)]
+
+
+async def test_a_guaranteed_demand_above_the_maximum_is_not_cut_in_silence() -> None:
+    model = make.model(workloads=[{"class": "chat", "demand": {"requestsPerSecond": 50, "guaranteed": True}}])
+    cluster = await settled(LARGE, make.pool(), model)
+    operator = Operator(cluster)
+    operator.decide(1, Reason.STEADY)
+    await operator.settle()
+    limits, reason, message = condition(cluster, "WithinLimits")
+    assert (limits, reason) == ("False", Reason.MAX_REPLICAS)
+    assert "the guaranteed demand needs " in message
+    assert "replicas.max is 1" in message
+    assert list(deployments(cluster).values()) == [1]
+
+
+async def test_a_cheaper_pool_without_room_for_what_runs_does_not_take_over() -> None:
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    cluster.put(make.pool("cheap", price="0.001", quotas=ONE_CORE))
+    await operator.settle()
+    assert [(p.pool, p.replicas, p.state) for p in status(cluster).placements] == [("cpu", 6, "Serving")]
+    (rejected,) = {r.message for r in status(cluster).rejected if (r.pool, r.variant) == ("cheap", "q4-0")}
+    assert "6 replicas are needed and the quota of namespace default" in rejected
+
+
+async def test_what_serves_stays_beside_a_successor_that_cannot_carry_its_load() -> None:
+    """The successor was chosen because what runs may not be there any more; that is no reason to serve less."""
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    cluster.put(make.pool(price=None))
+    cluster.put(make.pool("other", quotas=ONE_CORE))
+    await operator.settle()
+    found = {p.pool: (p.replicas, p.ready, p.state) for p in status(cluster).placements}
+    assert found == {"cpu": (6, 6, "Retiring"), "other": (2, 2, "Starting")}
+    cluster.put(make.pool("other"))
+    await operator.settle()
+    assert [(p.pool, p.replicas, p.state) for p in status(cluster).placements] == [("other", 6, "Serving")]
+
+
+async def test_a_retiring_placement_is_not_bound_by_the_room_of_its_successor() -> None:
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    (old,) = deployments(cluster)
+    cluster.put(make.pool("cheap", price="0.001", quotas=ONE_CORE))
+    operator = Operator(cluster)
+    await operator.once()
+    operator.decide(5)
+    await operator.once()
+    assert deployments(cluster)[old] == 5
+    assert sorted(deployments(cluster).values()) == [2, 5]
+
+
+async def test_a_pool_whose_nodes_are_still_to_come_is_no_pool_whose_nodes_vanished() -> None:
+    nodes = {
+        "selector": {"kubernetes.io/os": "windows"},
+        "replica": {"cpu": "500m", "memory": "1Gi"},
+        "acceleratorsPerNode": 4,
+        "maxNodes": 2,
+    }
+    cluster = world(make.workload_class(), make.pool(nodes=nodes), make.model())
+    operator = Operator(cluster)
+    await operator.once()
+    cluster.settle_deployments(ready=False)
+    await operator.once()
+    assert condition(cluster, "Planned")[:2] == ("True", Reason.PLANNED)
+    assert [p.state for p in status(cluster).placements] == ["Starting"]
