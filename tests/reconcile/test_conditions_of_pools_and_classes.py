@@ -103,13 +103,13 @@ CLASSES: Mapping[str, tuple[Obj, str, str, str]] = {
         make.workload_class(slo={"ttft": "1s", "tpot": "100ms", "endToEnd": "2s"}),
         Cond.SLO_CONSISTENT,
         Reason.SLO_INCONSISTENT,
-        "above endToEnd of 2s",
+        "above endToEnd of 2000 ms",
     ),
     "targets beyond all measure": (
         make.workload_class(slo={"ttft": "1s", "tpot": "99999h", "endToEnd": "2s"}),
         Cond.SLO_CONSISTENT,
         Reason.SLO_INCONSISTENT,
-        "above endToEnd of 2s",
+        "above endToEnd of 2000 ms",
     ),
     "a quantization that the catalog does not have": (
         make.workload_class(quantization={"allow": ["INT4-AQW"]}),

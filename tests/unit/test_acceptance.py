@@ -125,7 +125,7 @@ def test_targets_that_contradict_each_other_are_told_with_the_sum() -> None:
     slo = {"ttft": "100ms", "tpot": "10ms", "endToEnd": "500ms"}
     found = classes(slo=slo)["SLOConsistent"]
     assert found[:2] == ("False", Reason.SLO_INCONSISTENT)
-    assert "make 0.73 s for 64 tokens, above endToEnd of 500ms" in found[2]
+    assert "make 730 ms for 64 tokens, above endToEnd of 500 ms" in found[2]
     assert classes(slo=slo | {"endToEnd": "1s"})["SLOConsistent"][0] == "True"
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from inferfleet.api.base import WAITS
 from inferfleet.api.crdgen import RESOURCES, crd
 from inferfleet.cli.crds import files
+from inferfleet.fleet.unobeyed import CLASS_FIELDS, MODEL_FIELDS, POOL_FIELDS, WORKLOAD_FIELDS
 
 CRDS = {r.kind: crd(r) for r in RESOURCES}
 
@@ -59,3 +61,22 @@ def test_all_kinds_are_listed_by_one_word() -> None:
 
 def test_files_are_named_after_the_plural() -> None:
     assert set(files()) == {"models.yaml", "workloadclasses.yaml", "hardwarepools.yaml", "capacityprofiles.yaml"}
+
+
+def _described(kind: str, path: str) -> str:
+    """The description of a field as `spec.variants[].source.revision` names it."""
+    node = CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for part in path.removeprefix("spec.").split("."):
+        node = node["properties"][part.removesuffix("[]")]
+        node = node["items"] if part.endswith("[]") else node
+    return str(node["description"])
+
+
+def test_a_field_without_effect_says_so_where_it_is_explained() -> None:
+    tables = {"Model": (*MODEL_FIELDS, *WORKLOAD_FIELDS), "WorkloadClass": CLASS_FIELDS, "HardwarePool": POOL_FIELDS}
+    for kind, table in tables.items():
+        for field, _ in table:
+            path, _, value = field.path.partition(": ")
+            if path != "traffic.media":  # only for text
+                words = _described(kind, path)
+                assert WAITS.strip() in words or (value and f"In this release {value} counts" in words), field.path

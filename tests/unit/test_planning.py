@@ -47,7 +47,7 @@ def test_latency_as_objective_prefers_the_faster_pool_at_any_price() -> None:
         ({"accelerator": "abacus"}, {}, Reason.ACCELERATOR_UNKNOWN, "no accelerator named abacus"),
         ({"accelerator": "nvidia-l4"}, {}, Reason.ENGINE_UNSUPPORTED, "does not run vllm on nvidia-l4"),
         ({"free": 0}, {}, Reason.POOL_EXHAUSTED, "1 replicas are needed and 0 more fit on 1 node "),
-        ({}, {"slo": {"ttft": "1ms"}}, Reason.SLO_VIOLATED, "1ms allowed"),
+        ({}, {"slo": {"ttft": "1ms"}}, Reason.SLO_VIOLATED, "1 ms allowed"),
         ({}, {"limits": {"costPer1MTokens": "0.0001"}}, Reason.COST_LIMIT_EXCEEDED, "0.0001 allowed"),
         ({}, {"quantization": {"allow": ["BF16"]}}, Reason.QUANTIZATION_NOT_ALLOWED, "allows BF16, not F16"),
     ],

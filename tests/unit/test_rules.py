@@ -135,7 +135,7 @@ def test_the_worst_benchmark_decides_whether_a_variant_is_accurate_enough() -> N
     assert answer.chosen
     assert answer.chosen.candidate.variant == good
     assert reasons(answer) == {("cpu", "q4"): Reason.ACCURACY_LOSS_EXCEEDED}
-    assert "2.0 % lost on mmlu (0.49 after 0.50), 1.0 % allowed" in answer.rejected[0].message
+    assert "2 % lost on mmlu (0.49 after 0.50), 1.0 % allowed" in answer.rejected[0].message
 
 
 @pytest.mark.parametrize(("baseline", "score", "loss"), [("0", "0.1", 0), ("0.5", "0.6", 0), ("0.8", "0.6", 25)])

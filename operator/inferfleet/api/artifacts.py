@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import Api, cel
+from inferfleet.api.base import WAITS, Api, cel
 from inferfleet.api.common import SecretReference
 from inferfleet.api.quantities import Number
 from inferfleet.api.strings import Date, Name, QuantizationName, Sha256, SourceUri
@@ -21,13 +21,15 @@ class Source(Api):
         ),
     ]
     revision: Annotated[
-        str | None, Field(min_length=1, max_length=128, description="For hf: a commit, tag or branch; pin a commit.")
+        str | None,
+        Field(min_length=1, max_length=128, description=f"For hf: a commit, tag or branch; pin a commit.{WAITS}"),
     ] = None
     sha256: Annotated[
         Sha256 | None, Field(description="Hex digest of the file, verified before anything is loaded.")
     ] = None
     credentials: Annotated[
-        SecretReference | None, Field(description="A token for the download, in a Secret of the Model's namespace.")
+        SecretReference | None,
+        Field(description=f"A token for the download, in a Secret of the Model's namespace.{WAITS}"),
     ] = None
 
 

@@ -13,6 +13,10 @@ VERSION = "v1alpha1"
 Text = Annotated[str, Field(max_length=1024)]
 
 
+WAITS = " Without effect in this release."
+"""At the end of a description: the field is accepted and kept; `fleet.unobeyed` says what is done instead."""
+
+
 def timestamp(now: datetime) -> str:
     """RFC 3339 in UTC, as Kubernetes writes times."""
     return now.isoformat().replace("+00:00", "Z")
@@ -31,7 +35,7 @@ class StatusType(Api):
 
 
 class Condition(StatusType):
-    """`metav1.Condition`."""
+    """One statement about the object, as Kubernetes has them everywhere."""
 
     type: Annotated[str, Field(max_length=64, description="What it is about, such as Ready.")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it holds.")]

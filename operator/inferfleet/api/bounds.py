@@ -12,12 +12,16 @@ RANGES = (
 )
 
 
+def _numbers(text: str) -> set[str]:
+    return {found.rstrip(",") for found in re.findall(r"-?[0-9][0-9,]*", text)}
+
+
 def described(node: Schema) -> str:
     """What `kubectl explain` must say of a field: it prints no bounds, so the description has to."""
     text: str = node.get("description", "")
     for least, most, unit in RANGES:
         limit = node.get(most, node.get(least))
-        if limit is not None and not {str(limit), f"{limit:,}"} & set(re.findall(r"-?[0-9][0-9,]*", text)):
+        if limit is not None and not {str(limit), f"{limit:,}"} & _numbers(text):
             (words,) = in_words(node.get(least), node.get(most), unit)
             text = f"{text} {words[0].upper()}{words[1:]}."
     return text.strip()

@@ -67,7 +67,9 @@ class CapacityProfileSpec(Api):
 class CapacityProfileStatus(StatusType):
     """The operator's measurement."""
 
-    tokens_per_second: Annotated[int, Field(description="Output tokens per second of one replica, two digits.")] = 0
+    tokens_per_second: Annotated[
+        int, Field(description="Output tokens per second of one replica, rounded to two significant digits.")
+    ] = 0
     source: Annotated[str, Field(max_length=32, description="Benchmarked (at start) or Observed (under load).")] = ""
     measured_at: Annotated[
         str,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import Api, Condition, StatusType, cel, list_map
+from inferfleet.api.base import WAITS, Api, Condition, StatusType, cel, list_map
 from inferfleet.api.quantities import Number
 from inferfleet.api.strings import LabelKey, LabelValue, ObjectName, SecretKey
 
@@ -50,14 +50,16 @@ class TrafficOverride(Api):
     shared_prefix_tokens: Annotated[
         int | None,
         Field(
-            ge=0, le=2_000_000, description="Leading prompt tokens that most requests share, such as a system prompt."
+            ge=0,
+            le=2_000_000,
+            description=f"Leading prompt tokens that most requests share, such as a system prompt.{WAITS}",
         ),
     ] = None
     burstiness: Annotated[
         Number | None,
         Field(
             description="Squared coefficient of variation of the times between arrivals: 1 is Poisson, 2 comes "
-            "in bursts."
+            f"in bursts.{WAITS}"
         ),
     ] = None
 
@@ -71,13 +73,13 @@ class Traffic(Api):
     ] = None
     shared_prefix_tokens: Annotated[
         int,
-        Field(ge=0, le=2_000_000, description="Leading prompt tokens that most requests share. Default 0."),
+        Field(ge=0, le=2_000_000, description=f"Leading prompt tokens that most requests share. Default 0.{WAITS}"),
     ] = 0
     burstiness: Annotated[
         Number,
         Field(
             description="Squared coefficient of variation of the times between arrivals: 1 is Poisson, 2 comes in "
-            "bursts. Default 1."
+            f"bursts. Default 1.{WAITS}"
         ),
     ] = Decimal(1)
     media: Annotated[Media | None, Field(description="For images, video and audio: what one request asks for.")] = None
@@ -111,5 +113,9 @@ class AcceptedStatus(StatusType):
     observed_generation: Annotated[int, Field(description="Generation that the conditions are about.")] = 0
     conditions: Annotated[
         list[Condition],
-        Field(max_length=16, json_schema_extra=list_map("type"), description="Accepted: whether it can be used."),
+        Field(
+            max_length=16,
+            json_schema_extra=list_map("type"),
+            description="Whether it can be used, and what to know about it.",
+        ),
     ] = []

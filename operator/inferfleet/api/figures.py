@@ -3,6 +3,11 @@
 from decimal import Decimal
 
 
+def latency(seconds: float) -> str:
+    """Milliseconds below ten seconds, else seconds, so that two latencies read alike."""
+    return f"{figures(seconds * 1000)} ms" if seconds < 10 else f"{figures(seconds)} s"
+
+
 def figures(value: float | Decimal, digits: int = 3) -> str:
     """`digits` significant digits, and of a larger number its whole part: 0.0341, 85.5, 2090. Never an exponent."""
     exact = Decimal(str(value))

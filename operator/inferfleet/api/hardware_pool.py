@@ -111,7 +111,8 @@ class HardwarePoolSpec(Api):
         Field(description="A hardware preset of the catalog, for example nvidia-l40s or cpu-x86-avx2."),
     ] = None
     custom: Annotated[
-        CustomAccelerator | None, Field(description="The same facts inline, for hardware that the catalog lacks.")
+        CustomAccelerator | None,
+        Field(description="Instead of accelerator: the facts themselves, for hardware that the catalog lacks."),
     ] = None
     nodes: Annotated[Nodes | None, Field(description="The nodes of the pool.")] = None
     external: Annotated[External | None, Field(description="Instead of nodes: a provider outside the cluster.")] = None

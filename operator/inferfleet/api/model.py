@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from inferfleet.api.architecture import Architecture
 from inferfleet.api.artifacts import Adapter, Speculator, Variant
-from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, Api, Column, Resource, cel, list_map
+from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, WAITS, Api, Column, Resource, cel, list_map
 from inferfleet.api.common import Labels, TrafficOverride
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.strings import EngineName, LabelKey, Name, ObjectName
@@ -57,7 +57,9 @@ class Replicas(Api):
     )
     min: Annotated[
         int,
-        Field(ge=0, le=1000, description="Replicas that always run. 0 to 1000, default 1; 0 with scaleToZeroAfter."),
+        Field(
+            ge=0, le=1000, description="Replicas that always run. 0 to 1000, default 1. In this release 0 counts as 1."
+        ),
     ] = 1
     max: Annotated[int, Field(ge=1, le=1000, description="Replicas at most. 1 to 1000, default 1.")] = 1
     mode: Annotated[
@@ -92,13 +94,13 @@ class PlacementPolicy(Api):
     model_config = ConfigDict(
         json_schema_extra=cel(
             (
-                "(has(self.mode) && self.mode == 'Pinned') == (has(self.pool) && has(self.variant))",
-                "Pinned needs pool and variant, and only Pinned has them",
+                "!has(self.mode) || self.mode != 'Pinned' || has(self.pool) && has(self.variant)",
+                "mode Pinned needs pool and variant",
             ),
             (
                 "has(self.mode) && self.mode == 'Pinned' || !(has(self.pool) || has(self.variant) || has(self.engine) "
                 "|| has(self.tensorParallel))",
-                "pool, variant, engine and tensorParallel are of mode Pinned",
+                "set mode: Pinned, or leave out pool, variant, engine and tensorParallel",
             ),
         )
     )
@@ -106,8 +108,7 @@ class PlacementPolicy(Api):
         Literal["Auto", "Recommend", "Pinned"],
         Field(
             description="Auto (default) decides and acts; Recommend decides and shows it in status, and leaves "
-            "what runs as "
-            "it is; Pinned takes what is named here if it can serve at all."
+            "what runs as it is; Pinned takes what is named here if it can serve at all."
         ),
     ] = "Auto"
     pool: Annotated[Name | None, Field(description="Pinned: the HardwarePool.")] = None
@@ -134,13 +135,17 @@ class Workload(Api):
     class_: Annotated[Name, Field(alias="class", description="Name of a WorkloadClass.")]
     default: Annotated[
         bool,
-        Field(description="Whether requests that name no class go here. Default false; without any, the first."),
+        Field(
+            description=f"Whether requests that name no class go here. Default false; without any, the first.{WAITS}"
+        ),
     ] = False
     demand: Annotated[Demand | None, Field(description="What to plan for until traffic is observed.")] = None
     traffic: Annotated[TrafficOverride | None, Field(description="What is different from the class's traffic.")] = None
     replicas: Annotated[Replicas, Field(description="Bounds of the autoscaler.")] = Replicas()
     pools: Annotated[PoolSelector | None, Field(description="Narrows the pools; absent: all.")] = None
-    placement: Annotated[PlacementPolicy, Field(description="How much the operator decides.")] = PlacementPolicy()
+    placement: Annotated[PlacementPolicy, Field(description="Whether the operator decides where it runs.")] = (
+        PlacementPolicy()
+    )
 
 
 class PodMetadata(Api):
@@ -191,11 +196,15 @@ class ModelSpec(Api):
         ),
     ]
     speculators: Annotated[
-        list[Speculator], Field(max_length=8, description="What speculative decoding may use, best first.")
+        list[Speculator], Field(max_length=8, description=f"What speculative decoding may use, best first.{WAITS}")
     ] = []
     adapters: Annotated[
         list[Adapter],
-        Field(max_length=64, json_schema_extra=list_map("name"), description="LoRA adapters served beside the model."),
+        Field(
+            max_length=64,
+            json_schema_extra=list_map("name"),
+            description=f"LoRA adapters served beside the model.{WAITS}",
+        ),
     ] = []
     service_account_name: Annotated[
         ObjectName | None,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from inferfleet.api.base import Api, cel
+from inferfleet.api.base import WAITS, Api, cel
 from inferfleet.api.common import Labels
 from inferfleet.api.quantities import Bytes, Cpu
 from inferfleet.api.strings import LabelKey, LabelValue, MigProfile, ObjectName
@@ -134,7 +134,7 @@ class Nodes(Api):
             "absent: what exists.",
         ),
     ] = None
-    allocation: Annotated[Allocation, Field(description="How pods ask for accelerators.")] = Allocation()
+    allocation: Annotated[Allocation, Field(description=f"How pods ask for accelerators.{WAITS}")] = Allocation()
     tolerations: Annotated[
         list[Toleration], Field(max_length=16, description="Taints that the pods tolerate besides the preset's.")
     ] = []

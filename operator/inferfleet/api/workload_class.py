@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, Api, Column, Resource, cel
+from inferfleet.api.base import LABEL_VALUE, SERVICE_NAME, WAITS, Api, Column, Resource, cel
 from inferfleet.api.common import AcceptedStatus, LabelSelector, Traffic
 from inferfleet.api.quantities import DURATION_PATTERN, Duration, Fraction, Money, Number
 from inferfleet.api.strings import QuantizationName
@@ -38,7 +38,9 @@ class Slo(Api):
     percentile: Annotated[
         int,
         Field(
-            ge=50, le=99, description="Share of requests, in percent, that must meet the targets. 50 to 99, default 95."
+            ge=50,
+            le=99,
+            description=f"Share of requests, in percent, that must meet the targets. 50 to 99, default 95.{WAITS}",
         ),
     ] = 95
     ttft: Annotated[Duration | None, Field(description="Time to first token, for example 300ms.")] = None
@@ -84,13 +86,13 @@ class KvCache(Api):
 
     dtype: Annotated[
         Literal["Auto", "F16", "BF16", "FP8", "INT8", "Q8_0", "Q4_0"],
-        Field(description="Number format of the KV cache. Default Auto: the engine's."),
+        Field(description=f"Number format of the KV cache. Default Auto: the engine's.{WAITS}"),
     ] = "Auto"
     overflow: Annotated[
         Literal["Refuse", "SlideWithSinks"],
         Field(
             description="What happens when a conversation outgrows its context: Refuse (default), or SlideWithSinks, "
-            "which keeps the first tokens and drops the oldest of the others (StreamingLLM)."
+            f"which keeps the first tokens and drops the oldest of the others (StreamingLLM).{WAITS}"
         ),
     ] = "Refuse"
 
@@ -110,13 +112,14 @@ class Serving(Api):
     ] = 64
     speculation: Annotated[
         Literal["Auto", "Off", "Draft", "EAGLE3", "Medusa", "MTP", "NGram"],
-        Field(description="Speculative decoding: Auto (default) uses a speculator of the Model where it pays."),
+        Field(description=f"Speculative decoding: Auto (default) uses a speculator of the Model where it pays.{WAITS}"),
     ] = "Auto"
     prefix_cache: Annotated[
-        Switch, Field(description="Whether the KV cache of shared prompt prefixes is reused. Default Auto.")
+        Switch, Field(description=f"Whether the KV cache of shared prompt prefixes is reused. Default Auto.{WAITS}")
     ] = "Auto"
     chunked_prefill: Annotated[
-        Switch, Field(description="Whether long prompts are processed in chunks between decode steps. Default Auto.")
+        Switch,
+        Field(description=f"Whether long prompts are processed in chunks between decode steps. Default Auto.{WAITS}"),
     ] = "Auto"
     kv_cache: Annotated[KvCache, Field(description="The KV cache.")] = KvCache()
 
@@ -162,7 +165,7 @@ class Scaling(Api):
     ] = timedelta(minutes=2)
     scale_to_zero_after: Annotated[
         Duration | None,
-        Field(description="The last replica goes after this long without a request. Absent: never."),
+        Field(description=f"The last replica goes after this long without a request. Absent: never.{WAITS}"),
     ] = None
 
 
@@ -191,7 +194,7 @@ class WorkloadClassSpec(Api):
         ),
     ] = "Cost"
     limits: Annotated[Limits, Field(description="What a placement may not exceed.")] = Limits()
-    serving: Annotated[Serving, Field(description="Batching.")] = Serving()
+    serving: Annotated[Serving, Field(description="Batching, KV cache and speculation.")] = Serving()
     quantization: Annotated[QuantizationPolicy | None, Field(description="Quantizations allowed; absent: all.")] = None
     scaling: Annotated[Scaling, Field(description="Autoscaling.")] = Scaling()
     priority: Annotated[

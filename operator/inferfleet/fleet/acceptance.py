@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from inferfleet.api.base import GROUP, VERSION, Condition, timestamp
 from inferfleet.api.common import AcceptedStatus
 from inferfleet.api.external import External
+from inferfleet.api.figures import latency
 from inferfleet.api.hardware_pool import HardwarePoolSpec, HardwarePoolStatus
-from inferfleet.api.quantities import format_duration
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.near import unknown
@@ -186,8 +186,8 @@ def _slo(class_: WorkloadClassSpec) -> Verdict:
     return (
         "False",
         Reason.SLO_INCONSISTENT,
-        f"ttft and tpot at their targets make {sum_:.3g} s for {tokens} tokens, above endToEnd of "
-        f"{format_duration(slo.end_to_end)}: a placement must be faster than ttft and tpot ask",
+        f"ttft and tpot at their targets make {latency(sum_)} for {tokens} tokens, above endToEnd of "
+        f"{latency(slo.end_to_end.total_seconds())}: a placement must be faster than ttft and tpot ask",
     )
 
 

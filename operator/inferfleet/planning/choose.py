@@ -5,6 +5,7 @@ from itertools import product
 from math import exp, isinf, log
 from statistics import fmean
 
+from inferfleet.api.figures import figures, latency
 from inferfleet.names import Reason
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.objectives import OBJECTIVES, over_limit
@@ -139,8 +140,8 @@ def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, st
         return running[0], Reason.INCUMBENT_KEPT, message
     p = best.prediction
     message = (
-        f"{best.cost} USD per 1M tokens; {p.slots} slots, {best.tokens_per_second:.3g} tokens/s a replica "
-        f"({best.capacity_source.lower()}); TTFT {p.ttft * 1000:.3g} ms and TPOT {p.tpot * 1000:.3g} ms expected"
+        f"{best.cost} USD per 1M tokens; {p.slots} slots, {figures(best.tokens_per_second)} tokens/s a replica "
+        f"({best.capacity_source.lower()}); TTFT {latency(p.ttft)} and TPOT {latency(p.tpot)} expected"
     )
     return best, goal.chosen, message
 

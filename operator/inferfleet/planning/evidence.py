@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from inferfleet.api.artifacts import Accuracy
+from inferfleet.api.figures import figures
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Quantization
 from inferfleet.names import Reason
@@ -24,7 +25,7 @@ def evidence_holds(variant: Variant, quantization: Quantization, workload: Workl
     worst = max(variant.accuracy, key=loss_percent)
     if allowed is not None and loss_percent(worst) > allowed:
         message = (
-            f"{loss_percent(worst):.2g} % lost on {worst.benchmark} ({worst.score} after {worst.baseline}), "
+            f"{figures(loss_percent(worst), 2)} % lost on {worst.benchmark} ({worst.score} after {worst.baseline}), "
             f"{allowed} % allowed"
         )
         return Reason.ACCURACY_LOSS_EXCEEDED, message

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from inferfleet.api.figures import figures, latency
 from inferfleet.api.workload_class import Limits
 from inferfleet.names import Reason
 from inferfleet.planning.types import Evaluated, Rejection
@@ -24,22 +25,22 @@ class Objective:
 
 def _cost(e: Evaluated, chosen: Evaluated) -> str:
     ratio = float(e.cost / chosen.cost) if chosen.cost else 1.0
-    return f"{e.cost} USD per 1M tokens, {ratio:.2g} times the chosen"
+    return f"{e.cost} USD per 1M tokens, {figures(ratio, 2)} times the chosen"
 
 
 def _latency(e: Evaluated, chosen: Evaluated) -> str:
     ratio = e.prediction.end_to_end / chosen.prediction.end_to_end
-    return f"{e.prediction.end_to_end * 1000:.3g} ms a request expected, {ratio:.2g} times the chosen"
+    return f"{latency(e.prediction.end_to_end)} a request expected, {figures(ratio, 2)} times the chosen"
 
 
 def _energy(e: Evaluated, chosen: Evaluated) -> str:
     mine, best = joules(e), joules(chosen)
-    return f"{mine:.2g} J per token, {mine / best if best else 1:.2g} times the chosen"
+    return f"{figures(mine, 2)} J per token, {figures(mine / best if best else 1, 2)} times the chosen"
 
 
 def _throughput(e: Evaluated, chosen: Evaluated) -> str:
     ratio = e.tokens_per_second / chosen.tokens_per_second
-    return f"{e.tokens_per_second:.3g} tokens/s a replica, {ratio:.2g} times the chosen"
+    return f"{figures(e.tokens_per_second)} tokens/s a replica, {figures(ratio, 2)} times the chosen"
 
 
 def joules(e: Evaluated) -> float:
@@ -72,6 +73,6 @@ def over_limit(e: Evaluated, limits: Limits) -> Rejection | None:
         message = f"{e.cost} USD per 1M tokens, {cost} allowed"
         return Rejection(e.candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens")
     if energy is not None and joules(e) > energy:
-        message = f"{joules(e):.2g} J per token, {energy} allowed"
+        message = f"{figures(joules(e), 2)} J per token, {energy} allowed"
         return Rejection(e.candidate, Reason.ENERGY_LIMIT_EXCEEDED, message, "joulesPerToken")
     return None

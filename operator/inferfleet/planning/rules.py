@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from inferfleet.api.quantities import format_duration, human_bytes
+from inferfleet.api.figures import latency
+from inferfleet.api.quantities import human_bytes
 from inferfleet.catalog.near import unknown
 from inferfleet.names import Reason
 from inferfleet.planning.context import context_long_enough
@@ -185,5 +186,5 @@ def slo_violation(p: Prediction, q: Question) -> tuple[str, str] | None:
         ("deadline", p.end_to_end, slo.deadline),
     ):
         if allowed is not None and expected > allowed.total_seconds():
-            return name, f"{name} of {expected * 1000:.3g} ms expected, {format_duration(allowed)} allowed"
+            return name, f"{name} of {latency(expected)} expected, {latency(allowed.total_seconds())} allowed"
     return None

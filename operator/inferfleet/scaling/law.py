@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from inferfleet.api.figures import figures
 from inferfleet.names import Reason
 from inferfleet.planning.performance import replicas_for
 from inferfleet.scaling.demand import Demand
@@ -103,7 +104,8 @@ def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:
 
 def _sentence(x: ScaleInput, wanted: int) -> str:
     return (
-        f"{x.demand.tokens_per_second:.3g} tokens/s demanded ({x.demand.arrivals:.2g} requests/s of "
-        f"{x.demand.output_tokens:.3g} tokens, {x.demand.waiting:.0f} waiting), {x.capacity:.3g} tokens/s a replica "
-        f"at {x.utilization:.0%}: {wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
+        f"{figures(x.demand.tokens_per_second)} tokens/s demanded ({figures(x.demand.arrivals, 2)} requests/s of "
+        f"{figures(x.demand.output_tokens)} tokens, {x.demand.waiting:.0f} waiting), "
+        f"{figures(x.capacity)} tokens/s a replica at {x.utilization:.0%}: "
+        f"{wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
     )
