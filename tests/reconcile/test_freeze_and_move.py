@@ -151,17 +151,6 @@ async def test_pausing_gives_up_a_move_whose_successor_does_not_serve_yet(servin
     assert condition(serving, "Planned")[0] == "True"
 
 
-async def test_pausing_stops_neither_of_two_that_serve(serving: FakeCluster) -> None:
-    serving.put(make.pool("cheap", price="0.001"))
-    await Operator(serving).once()
-    serving.settle_deployments(ready=True)
-    before = deployments(serving)
-    await pause(serving).settle()
-    assert deployments(serving) == before
-    assert len(before) == 2
-    assert condition(serving, "Planned")[1] == Reason.MOVES_PAUSED
-
-
 async def test_a_move_does_not_restart_what_serves_under_a_patched_image() -> None:
     patch = {"spec": {"containers": [{"name": "serve", "image": "example.com/patched:1"}]}}
     cluster = world(make.node(), make.pool(podTemplatePatch=patch), make.workload_class(), make.model())
@@ -199,3 +188,16 @@ async def test_what_serves_is_not_called_starting_while_it_scales_out(serving: F
     operator.decide(3)
     await operator.once()
     assert [(p.state, p.ready, p.replicas) for p in status(serving).placements] == [("Serving", 1, 3)]
+
+
+async def test_a_pause_in_the_middle_of_a_move_lets_it_end(serving: FakeCluster) -> None:
+    operator = Operator(serving)
+    operator.decide(3)
+    await operator.settle()
+    serving.put(make.pool("cheap", price="0.001"))
+    await operator.once()
+    serving.settle_deployments(ready=True)
+    operator.settings = replace(operator.settings, pause_moves=True)
+    await operator.settle()
+    assert condition(serving, "Planned")[0] == "True"
+    assert len(deployments(serving)) == 1

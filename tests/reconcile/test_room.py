@@ -9,6 +9,7 @@ from harness import Operator, condition, deployments, status, world
 
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
+from inferfleet.scaling.law import Decision
 
 ONE_CORE = [{"namespace": "default", "accelerators": 1}]
 """Two replicas of half a core."""
@@ -180,6 +181,43 @@ async def test_what_serves_stays_beside_a_successor_that_cannot_carry_its_load()
     cluster.put(make.pool("other"))
     await operator.settle()
     assert [(p.pool, p.replicas, p.state) for p in status(cluster).placements] == [("other", 6, "Serving")]
+
+
+async def test_a_restart_amid_such_a_move_takes_nothing_away() -> None:
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    cluster.put(make.pool(price=None))
+    cluster.put(make.pool("other", quotas=ONE_CORE))
+    await Operator(cluster).settle()  # it knows of no decision
+    found = {p.pool: (p.replicas, p.ready, p.state) for p in status(cluster).placements}
+    assert found == {"cpu": (6, 6, "Retiring"), "other": (2, 2, "Starting")}
+
+
+@pytest.mark.parametrize(
+    ("reason", "replicas", "wanted", "asked"),
+    [
+        (Reason.POOL_EXHAUSTED, 2, 6, 6),
+        (Reason.DEMAND, 3, 3, 3),
+        (Reason.SCALE_IN_DELAY, 3, 1, 3),
+        (Reason.SIGNAL_STALE, 2, 2, None),
+    ],
+)
+def test_a_plan_aims_at_the_demand_that_a_full_pool_cannot_serve(
+    reason: str, replicas: int, wanted: int, asked: int | None
+) -> None:
+    assert Decision(replicas, wanted, reason, "", True, ()).asked == asked
+
+
+async def test_two_workloads_of_a_model_share_one_quota() -> None:
+    many = [{"class": name, "demand": {"requestsPerSecond": 100}, "replicas": {"max": 9}} for name in ("chat", "batch")]
+    pool = make.pool(quotas=ONE_CORE)
+    cluster = world(
+        make.node(cpu="8"), pool, make.workload_class(), make.workload_class("batch"), make.model(workloads=many)
+    )
+    await Operator(cluster).settle()
+    assert sum(deployments(cluster).values()) == 2
 
 
 async def test_a_retiring_placement_is_not_bound_by_the_room_of_its_successor() -> None:

@@ -22,6 +22,9 @@ WORDED: dict[str, tuple[Any, Any]] = {
     "null for an amount": ({"limits": {"cpu": "1"}}, {"limits": {"cpu": None}}),
 }
 CHANGED: dict[str, tuple[Any, Any]] = {
+    "an empty label of a node that is gone": ({"nodeSelector": {"a": "b"}}, {"nodeSelector": {"a": "b", "gpu": ""}}),
+    "an empty entry that is gone": ({"data": {}}, {"data": {"note": ""}}),
+    "a volume of another kind": ({"name": "w", "hostPath": {"path": "/etc"}}, {"name": "w", "emptyDir": {}}),
     "another amount": ({"limits": {"cpu": "2"}}, {"limits": {"cpu": "2001m"}}),
     "an amount that is gone": ({"limits": {}}, {"limits": {"cpu": "1"}}),
     "amounts that are gone": ({}, {"limits": {"cpu": "1"}}),

@@ -14,15 +14,17 @@ from inferfleet.fleet.types import Obj
 _STORED_EMPTY = frozenset(
     (
         *("allowPrivilegeEscalation", "automountServiceAccountToken", "blockOwnerDeletion", "controller"),
-        *("enableServiceLinks", "fsGroup", "hostUsers", "maxSurge", "maxUnavailable", "privileged"),
+        *("emptyDir", "enableServiceLinks", "fsGroup", "hostUsers", "maxSurge", "maxUnavailable", "privileged"),
         *("progressDeadlineSeconds", "readOnlyRootFilesystem", "replicas", "revisionHistoryLimit", "runAsGroup"),
         *("runAsNonRoot", "runAsUser", "setHostnameAsFQDN", "shareProcessNamespace", "terminationGracePeriodSeconds"),
-        *("tolerationSeconds",),
+        *("podSelector", "namespaceSelector", "tolerationSeconds"),
     )
 )
 """Pointers in Kubernetes' own types: `false` or 0 is stored and differs from absent, so that absent is drift."""
 _AMOUNTS = frozenset(("limits", "requests"))
 """Maps of quantities."""
+_STRINGS = frozenset(("annotations", "data", "labels", "matchLabels", "nodeSelector"))
+"""Maps of strings: an empty string in them is stored."""
 _QUANTITIES = frozenset(("sizeLimit", "divisor"))
 
 
@@ -52,6 +54,8 @@ def contains(live: Any, desired: Any) -> bool:
 def _has(live: Mapping[str, Any], key: str, desired: Any) -> bool:
     if key not in live:
         return _left_out(key, desired)
+    if key in _STRINGS and isinstance(desired, Mapping) and isinstance(live[key], Mapping):
+        return all(value is None or live[key].get(name) == value for name, value in desired.items())
     if key in _AMOUNTS and isinstance(desired, Mapping) and isinstance(live[key], Mapping):
         return all(_same_amount(live[key].get(name), amount) for name, amount in desired.items())
     return _same_amount(live[key], desired) if key in _QUANTITIES else contains(live[key], desired)

@@ -1,5 +1,6 @@
 """What shall be: placements and replicas of every workload, each with its reason. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,14 +26,23 @@ def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, 
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
         return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
-    return Plan(
-        tuple(
-            _frozen(item.class_, item.problem, seen)
-            if isinstance(item, Blocked)
-            else _planned(item, seen, replicas.get(item.workload.class_))
-            for item in validated
-        )
-    )
+    running = {p.name: p.replicas for p in seen.live}
+    plans, added = [], Counter[str]()
+    for item in validated:
+        if isinstance(item, Blocked):
+            plans.append(_frozen(item.class_, item.problem, seen))
+            continue
+        plans.append(_planned(_beside(item, added), seen, replicas.get(item.workload.class_)))
+        for placement in plans[-1].placements:
+            if placement.state != "Recommended":
+                added[placement.identity[0]] += max(0, placement.replicas - running.get(placement.name, 0))
+    return Plan(tuple(plans))
+
+
+def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
+    """With what the Model's other workloads are about to take of each pool, which no pod shows yet."""
+    pools = tuple(replace(p, free=p.free - added.get(p.name, 0)) for p in valid.question.pools)
+    return replace(valid, question=replace(valid.question, pools=pools))
 
 
 def _running(seen: Observed, class_: str) -> list[Live]:
@@ -66,14 +76,18 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
 
 
 def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None:
-    """What serves is no candidate any more, and another would replace it; a pin is the user's own order."""
+    """What serves is no candidate any more, and another would replace it; a pin is the user's own order.
+
+    What still is a candidate is part of a move that had begun, which ends.
+    """
     assert answer.chosen
     if not valid.moves_paused:
         return None
     pin, rejected = valid.question.pin, {_identity(r): r for r in answer.rejected}
-    for placement in running:
+    possible = {e.identity for e in answer.possible}
+    for placement in (p for p in running if p.identity not in possible):
         ordered = pin is not None and not pin.admits(*placement.identity)
-        if placement.ready and placement.identity != answer.chosen.identity and not ordered:
+        if placement.ready and not ordered:
             why = rejected.get(placement.identity)
             said = f"{why.reason}, {why.message}" if why else "its pool or variant is no longer to choose from"
             message = f"moves are paused, and {_sentence(answer)} would replace {placement.name}: {said}"
@@ -104,7 +118,9 @@ def _placements(
     current = next((p for p in running if p.identity == chosen.identity), None)
     others = [p for p in running if p.identity != chosen.identity]
     possible = {e.identity: e for e in answer.possible}
-    wanted = _wanted(valid, chosen, current or next(iter(others), None), decided)
+    # a successor takes over the load of all that runs, however few replicas it has itself so far
+    most = max(running, key=lambda p: p.replicas, default=None) if others else current
+    wanted = _wanted(valid, chosen, most, decided)
     elsewhere = valid.external and current is not None and bool(current.scaled_by)
     count = current.replicas if current and elsewhere else _within_room(wanted, chosen, current)
     least = min(bounds.least, count)

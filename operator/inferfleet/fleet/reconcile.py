@@ -91,7 +91,8 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
 
 def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list[Obj]]:
     """The pure steps. A bug in them is this Model's condition, removes nothing, and stops no other Model."""
-    replicas = {class_: decision.replicas for class_, decision in scaled.decisions.items()}
+    asked = {class_: decision.asked for class_, decision in scaled.decisions.items()}
+    replicas = {class_: count for class_, count in asked.items() if count is not None}
     try:
         plan = make_plan(seen, validate(seen, context.catalog, context.settings), replicas)
         model = view(seen)

@@ -5,7 +5,12 @@ from inferfleet.planning.types import Candidate, Question, Rejection
 
 
 def context_long_enough(c: Candidate, q: Question) -> Rejection | None:
-    """Beyond its context a model answers nonsense; one whose context nobody says is taken at its word."""
+    """Beyond its context a model answers nonsense; one whose context nobody says is taken at its word.
+
+    What runs already goes on: to freeze it would only end its scaling.
+    """
+    if (c.pool.name, c.variant.name, c.engine) in q.incumbents:
+        return None
     most, traffic = q.architecture.context_tokens, q.workload.traffic
     long = traffic.input_tokens.p95 + traffic.output.p95
     if most is None or long <= most:

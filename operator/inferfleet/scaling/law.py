@@ -57,6 +57,13 @@ class Decision:
     fresh: bool
     history: History
 
+    @property
+    def asked(self) -> int | None:
+        """What a plan aims at: without room it is the demand, since another pool may have it; None: nothing new."""
+        if self.reason in (Reason.NO_SIGNAL_YET, Reason.SIGNAL_STALE):
+            return None
+        return max(self.replicas, self.wanted) if self.reason == Reason.POOL_EXHAUSTED else self.replicas
+
 
 def decide(x: ScaleInput) -> Decision:
     """Out at once, in after a delay, and nowhere on a signal that cannot be trusted."""
