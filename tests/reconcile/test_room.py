@@ -1,5 +1,6 @@
 """Nodes and quotas bound every replica that is added, and nothing that runs is taken away for lack of room."""
 
+from dataclasses import replace
 from typing import Any
 
 import make
@@ -7,9 +8,12 @@ import pytest
 from fakes.cluster import FakeCluster
 from harness import Operator, condition, deployments, status, world
 
+from inferfleet.fleet.scaler import targets
+from inferfleet.fleet.types import Plan
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
-from inferfleet.scaling.law import Decision
+from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.law import Decision, ScaleInput, decide
 
 ONE_CORE = [{"namespace": "default", "accelerators": 1}]
 """Two replicas of half a core."""
@@ -193,6 +197,46 @@ async def test_a_restart_amid_such_a_move_takes_nothing_away() -> None:
     await Operator(cluster).settle()  # it knows of no decision
     found = {p.pool: (p.replicas, p.ready, p.state) for p in status(cluster).placements}
     assert found == {"cpu": (6, 6, "Retiring"), "other": (2, 2, "Starting")}
+
+
+def law(operator: Operator, plan: Plan, tokens_per_second: float) -> None:
+    """The scaling loop's decision on a plan, by the law itself."""
+    target = targets(plan)["chat"]
+    demand = Demand(tokens_per_second, 0.0, 0.0, 0.0, target.output_tokens)
+    found = decide(
+        ScaleInput(
+            now=1000.0,
+            replicas=target.replicas,
+            ready_pods=1,
+            stale_pods=(),
+            minimum=target.minimum,
+            maximum=target.maximum,
+            room=target.room,
+            demand=demand,
+            capacity=target.planned_capacity,
+            utilization=target.utilization,
+            boot=1.0,
+            delay=target.delay,
+            history=(),
+        )
+    )
+    operator.scaled = replace(operator.scaled, decisions={"chat": found}, served={"chat": 0.0})
+
+
+async def test_the_law_takes_nothing_away_for_a_successor_without_room() -> None:
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    cluster.put(make.pool(price=None))
+    cluster.put(make.pool("other", quotas=ONE_CORE))
+    for _ in range(4):
+        result = await operator.once()
+        assert result
+        cluster.settle_deployments(ready=True)
+        law(operator, result.plan, tokens_per_second=2500)
+    found = {p.pool: (p.replicas, p.state) for p in status(cluster).placements}
+    assert found == {"cpu": (6, "Retiring"), "other": (2, "Starting")}
 
 
 @pytest.mark.parametrize(
