@@ -18,7 +18,7 @@ from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.near import unknown
 from inferfleet.fleet.pools import accelerator_of, matching, room, selector_of
 from inferfleet.fleet.types import Node, Obj, PoolView, Problem
-from inferfleet.fleet.unobeyed import unobeyed_of_pool
+from inferfleet.fleet.unobeyed import obeyed, unobeyed_of_pool
 from inferfleet.names import Cond, Reason
 
 Verdict = tuple[str, str, str]
@@ -50,7 +50,7 @@ def pool_verdicts(
             if pool.spec.external
             else _pool(pool.spec, catalog, there.nodes)
         }
-        verdicts[Cond.FIELDS_OBEYED] = _obeyed(pool.spec)
+        verdicts[Cond.FIELDS_OBEYED] = obeyed(unobeyed_of_pool(pool.spec))
         if pool.spec.nodes:
             verdicts[Cond.NODES_EXCLUSIVE] = shared[name]
         found[name] = HardwarePoolStatus(conditions=_conditions(verdicts), nodes=there.nodes, replicas=there.replicas)
@@ -114,14 +114,6 @@ def _strange(given: Sequence[str], known: Mapping[str, object], where: str) -> _
         return None
     message = f"{where}: {unknown(names[0], known)}" if names else f"{where} is empty: name one, or leave it out"
     return _Strange(message, len(names) == len(given))
-
-
-def _obeyed(spec: HardwarePoolSpec) -> Verdict:
-    found = unobeyed_of_pool(spec)
-    if not found:
-        return "True", Reason.ALL_FIELDS_OBEYED, "every field that is set is acted on"
-    listed = "; ".join(f"{field}: {instead}" for field, instead in found)
-    return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
 
 
 def _external(external: External, catalog: Catalog) -> Verdict:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from inferfleet.api.base import Condition, timestamp
 from inferfleet.fleet.types import Applied, Observed, Plan, WorkloadPlan
+from inferfleet.fleet.unobeyed import obeyed
 from inferfleet.names import Cond, Reason
 from inferfleet.planning import room
 from inferfleet.scaling.law import Decision
@@ -26,7 +27,7 @@ def conditions(
         Cond.DEPLOYED: deployed,
         Cond.SIGNAL_FRESH: _signal(seen, plan, scaling),
         Cond.WITHIN_LIMITS: _limits(seen, plan, scaling),
-        Cond.FIELDS_OBEYED: _obeyed(plan),
+        Cond.FIELDS_OBEYED: obeyed(plan.unobeyed),
     }
     return [_stamped(type_, verdict, seen, now) for type_, verdict in verdicts.items()]
 
@@ -112,13 +113,6 @@ def _signal(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verd
     if all(d.reason == Reason.NO_SIGNAL_YET for _, d in decisions):
         return _before(seen, Cond.SIGNAL_FRESH) or ("Unknown", Reason.NO_SIGNAL_YET, "no pod is ready yet")
     return "True", Reason.SIGNAL_FRESH, "metrics of every ready pod are fresh"
-
-
-def _obeyed(plan: Plan) -> Verdict:
-    if not plan.unobeyed:
-        return "True", Reason.ALL_FIELDS_OBEYED, "every field that is set is acted on"
-    listed = "; ".join(f"{field}: {instead}" for field, instead in plan.unobeyed)
-    return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
 
 
 def _ours(plan: Plan) -> list[WorkloadPlan]:

@@ -4,13 +4,14 @@ A field that would be harmful to ignore (a pinned engine that is not there, an e
 candidates instead, in `planning.rules`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.model import ModelSpec, Workload
 from inferfleet.api.nodes import Allocation
 from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.names import Reason
 from inferfleet.settings import Settings
 
 
@@ -107,3 +108,11 @@ def unobeyed(spec: ModelSpec, classes: dict[str, WorkloadClassSpec], settings: S
 def unobeyed_of_pool(spec: HardwarePoolSpec) -> list[tuple[str, str]]:
     """(field, what is done instead) of a pool, in a stable order."""
     return [(field.path, field.instead) for field, is_set in POOL_FIELDS if is_set(spec)]
+
+
+def obeyed(found: Sequence[tuple[str, str]]) -> tuple[str, str, str]:
+    """Status, reason and message of the condition FieldsObeyed."""
+    if not found:
+        return "True", Reason.ALL_FIELDS_OBEYED, "every field that is set is acted on"
+    listed = "; ".join(f"{field}: {instead}" for field, instead in found)
+    return "False", Reason.FIELDS_NOT_OBEYED_YET, f"accepted, kept, and not acted on by this release: {listed}"
