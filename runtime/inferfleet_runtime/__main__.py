@@ -27,14 +27,14 @@ Command = Callable[[RuntimeConfig, Paths, argparse.Namespace], None]
 
 
 def _fetch(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> None:
-    from inferfleet_runtime.download import Clock  # noqa: PLC0415
-    from inferfleet_runtime.fetch import fetch  # noqa: PLC0415
+    from inferfleet_runtime.weights.download import Clock  # noqa: PLC0415
+    from inferfleet_runtime.weights.fetch import fetch  # noqa: PLC0415
 
     fetch(config.source, paths, Clock(time.monotonic, time.sleep))
 
 
 def _quantize(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> None:
-    from inferfleet_runtime.quantize import quantize  # noqa: PLC0415
+    from inferfleet_runtime.weights.quantize import quantize  # noqa: PLC0415
 
     if config.quantize is None:
         log.info("nothing to quantize: the fetched file is served as it is")
@@ -43,7 +43,7 @@ def _quantize(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> Non
 
 
 def _serve(config: RuntimeConfig, paths: Paths, arguments: argparse.Namespace) -> None:
-    from inferfleet_runtime.serve import Ambient, serve  # noqa: PLC0415
+    from inferfleet_runtime.front.serve import Ambient, serve  # noqa: PLC0415
 
     ambient = Ambient(time.monotonic, random.Random())  # noqa: S311 - prompts of a benchmark
     asyncio.run(serve(config, paths.at(config.weights_file()), arguments.port, ambient))

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from e2e.charts import CHARTS
 from inferfleet import metrics, names
 from inferfleet_runtime.contract import PORT
-from inferfleet_runtime.metrics import Metrics
+from inferfleet_runtime.front.metrics import Metrics
 
 FILES = CHARTS / OPERATOR / "files"
 DASHBOARDS = sorted((FILES / "dashboards").glob("*.json"))

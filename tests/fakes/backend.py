@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from inferfleet_runtime.backend import BackendError
+from inferfleet_runtime.hosts.backend import BackendError
 
 
 @dataclass

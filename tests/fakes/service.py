@@ -8,9 +8,9 @@ from fakes.backend import FakeBackend
 from prometheus_client import CollectorRegistry
 
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.server import application
-from inferfleet_runtime.service import Phase, Service
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.server import application
+from inferfleet_runtime.front.service import Phase, Service
 
 CHAT = "/v1/chat/completions"
 

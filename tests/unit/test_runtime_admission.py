@@ -4,7 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from inferfleet_runtime.admission import Admission, Verdict, Work
+from inferfleet_runtime.api.work import Work
+from inferfleet_runtime.front.admission import Admission, Verdict
 
 SMALL = Work(prompt=10, output=10)
 

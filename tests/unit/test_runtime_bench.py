@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 from fakes.backend import FakeBackend
 
-from inferfleet_runtime.backend import BackendError
-from inferfleet_runtime.bench import measure
 from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.front.bench import measure
+from inferfleet_runtime.hosts.backend import BackendError
 
 
 @dataclass

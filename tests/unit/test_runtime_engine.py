@@ -9,9 +9,9 @@ from pathlib import Path
 import fakes
 import pytest
 
-from inferfleet_runtime.engine import Timing, running
-from inferfleet_runtime.engine_log import is_own_error, lines
 from inferfleet_runtime.errors import CommandError
+from inferfleet_runtime.hosts.engine import Timing, running
+from inferfleet_runtime.hosts.engine_log import is_own_error, lines
 
 PROCESS = Path(fakes.__path__[0]) / "engine_process.py"
 QUICK = Timing(heartbeat_every=0.01, stalled_after=100.0, stop_within=20.0)

@@ -6,9 +6,9 @@ from fakes.files_server import Script, make_certificate, serving
 
 from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import Source
-from inferfleet_runtime.download import Clock
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.fetch import fetch
+from inferfleet_runtime.weights.download import Clock
+from inferfleet_runtime.weights.fetch import fetch
 
 CONTENT = b"GGUF" + random.Random(1).randbytes(3 * 2**20)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from inferfleet_runtime.admission import Work
-from inferfleet_runtime.openai_api import ApiError, Limits, decode, from_engine, parse
+from inferfleet_runtime.api.requests import ApiError, Limits, decode, from_engine, parse
+from inferfleet_runtime.api.work import Work
 
 NAMES = frozenset({"team/m", "m", "team/m:chat", "m:chat"})
 LIMITS = Limits(names=NAMES, context_tokens=100, default_output_tokens=40)

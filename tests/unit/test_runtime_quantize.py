@@ -7,7 +7,7 @@ from gguf import GGMLQuantizationType as GgmlType
 
 from e2e.models import tiny
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.quantize import Shape, quantize, target_type
+from inferfleet_runtime.weights.quantize import Shape, quantize, target_type
 
 ERROR_BOUND = {"Q8_0": 1 / 127 / 2 + 2**-11, "Q4_0": 1 / 8 + 2**-11}
 """Largest error over the largest weight of a block: half a step of Q8_0; a whole one of Q4_0, whose

@@ -5,7 +5,7 @@ import logging
 import pytest
 from fakes.service import CHAT, events, pod
 
-from inferfleet_runtime.service import Phase
+from inferfleet_runtime.front.service import Phase
 
 
 async def test_a_lone_surrogate_is_a_400_of_openais_shape():

@@ -4,7 +4,7 @@ import json
 import pytest
 from fakes.service import CHAT, events, pod
 
-from inferfleet_runtime.service import Phase
+from inferfleet_runtime.front.service import Phase
 
 
 async def test_an_answer_passes_through_and_is_counted():

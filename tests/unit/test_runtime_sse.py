@@ -4,9 +4,9 @@ import hypothesis.strategies as st
 from hypothesis import given
 from prometheus_client import CollectorRegistry
 
-from inferfleet_runtime.metrics import FINISHED, Metrics, powers
-from inferfleet_runtime.sse import Seen, Splitter, Usage, read
-from inferfleet_runtime.trace import Trace
+from inferfleet_runtime.api.sse import Seen, Splitter, Usage, read
+from inferfleet_runtime.front.metrics import FINISHED, Metrics, powers
+from inferfleet_runtime.front.trace import Trace
 
 
 def event(payload):

@@ -8,6 +8,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from inferfleet_runtime.api.work import Work
+
 
 class Verdict(Enum):
     """What becomes of a new request."""
@@ -15,19 +17,6 @@ class Verdict(Enum):
     RUN = auto()
     WAIT = auto()
     REFUSE = auto()
-
-
-@dataclass(frozen=True)
-class Work:
-    """Size of a request in tokens: what it sends and at most gets."""
-
-    prompt: int
-    output: int
-
-    @property
-    def total(self) -> int:
-        """What the bound of the queue counts."""
-        return self.prompt + self.output
 
 
 @dataclass

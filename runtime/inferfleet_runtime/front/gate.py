@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
-from inferfleet_runtime.admission import Admission, Verdict, Work
+from inferfleet_runtime.api.work import Work
+from inferfleet_runtime.front.admission import Admission, Verdict
 
 
 class QueueFullError(Exception):

@@ -12,10 +12,10 @@ from typing import Any
 
 import aiohttp
 
-from inferfleet_runtime.backend import BackendError
-from inferfleet_runtime.engine_log import is_own_error, lines
 from inferfleet_runtime.engines.llama_cpp import ServerSettings
 from inferfleet_runtime.errors import CommandError
+from inferfleet_runtime.hosts.backend import BackendError
+from inferfleet_runtime.hosts.engine_log import is_own_error, lines
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ def _check_watch(task: asyncio.Task[Any]) -> None:
 
 def command(settings: ServerSettings) -> list[str]:
     """How the engine's process is started."""
-    return [sys.executable, "-m", "inferfleet_runtime.llama_server", json.dumps(asdict(settings))]
+    return [sys.executable, "-m", "inferfleet_runtime.hosts.llama_server", json.dumps(asdict(settings))]
 
 
 @asynccontextmanager

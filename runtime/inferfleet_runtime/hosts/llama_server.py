@@ -1,4 +1,4 @@
-"""The engine's own process: `python -m inferfleet_runtime.llama_server SETTINGS`. Internal.
+"""The engine's own process: `python -m inferfleet_runtime.hosts.llama_server SETTINGS`. Internal.
 
 Loading holds Python's global lock for seconds and a failed assertion in the engine ends its process;
 here neither touches the server in front of it. Reads SETTINGS (JSON of `ServerSettings`), writes one

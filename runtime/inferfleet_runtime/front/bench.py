@@ -8,11 +8,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from inferfleet_runtime.backend import Backend, BackendError
 from inferfleet_runtime.contract import Benchmark, RuntimeConfig
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.service import relay
-from inferfleet_runtime.trace import Trace
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.service import relay
+from inferfleet_runtime.front.trace import Trace
+from inferfleet_runtime.hosts.backend import Backend, BackendError
 
 log = logging.getLogger(__name__)
 

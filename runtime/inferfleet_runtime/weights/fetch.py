@@ -9,9 +9,9 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import Source
-from inferfleet_runtime.download import Clock, Download
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.files import check_gguf, link, publish, read_note, sha256_of, write_note
+from inferfleet_runtime.weights.download import Clock, Download
 
 log = logging.getLogger(__name__)
 

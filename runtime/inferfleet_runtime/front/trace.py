@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.sse import Seen, Usage, interpret
+from inferfleet_runtime.api.sse import Seen, Usage, interpret
+from inferfleet_runtime.front.metrics import Metrics
 
 
 @dataclass

@@ -9,11 +9,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inferfleet_runtime import contract
-from inferfleet_runtime.backend import BackendError
-from inferfleet_runtime.openai_api import ApiError, Call, Endpoint, decode, parse
-from inferfleet_runtime.record import Record, log_defect
-from inferfleet_runtime.service import Phase, Service, relay, sse_error
-from inferfleet_runtime.trace import Trace
+from inferfleet_runtime.api.requests import ApiError, Call, Endpoint, decode, parse
+from inferfleet_runtime.front.record import Record, log_defect
+from inferfleet_runtime.front.service import Phase, Service, relay, sse_error
+from inferfleet_runtime.front.trace import Trace
+from inferfleet_runtime.hosts.backend import BackendError
 
 log = logging.getLogger(__name__)
 

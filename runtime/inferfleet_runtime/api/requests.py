@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from inferfleet_runtime.admission import Work
+from inferfleet_runtime.api.work import Work
 from inferfleet_runtime.contract import RuntimeConfig
 
 Endpoint = Literal["/v1/chat/completions", "/v1/completions"]

@@ -13,15 +13,16 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from inferfleet_runtime import bench, engine
-from inferfleet_runtime.backend import BackendError
 from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines.llama_cpp import server_settings
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.files import check_gguf
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.server import application
-from inferfleet_runtime.service import Phase, Service
+from inferfleet_runtime.front import bench
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.server import application
+from inferfleet_runtime.front.service import Phase, Service
+from inferfleet_runtime.hosts import engine
+from inferfleet_runtime.hosts.backend import BackendError
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
 
-from inferfleet_runtime.admission import Admission
-from inferfleet_runtime.backend import Backend, BackendError, Reply
+from inferfleet_runtime.api.requests import ApiError, Call, Limits, from_engine, limits
+from inferfleet_runtime.api.sse import Splitter, read
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.gate import Gate, QueueFullError
-from inferfleet_runtime.metrics import Metrics
-from inferfleet_runtime.openai_api import ApiError, Call, Limits, from_engine, limits
-from inferfleet_runtime.sse import Splitter, read
-from inferfleet_runtime.trace import Trace
+from inferfleet_runtime.front.admission import Admission
+from inferfleet_runtime.front.gate import Gate, QueueFullError
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.trace import Trace
+from inferfleet_runtime.hosts.backend import Backend, BackendError, Reply
 
 Send = Callable[[bytes], Awaitable[None]]
 

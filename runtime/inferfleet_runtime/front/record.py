@@ -5,8 +5,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from inferfleet_runtime.openai_api import ApiError, Endpoint
-from inferfleet_runtime.trace import Trace
+from inferfleet_runtime.api.requests import ApiError, Endpoint
+from inferfleet_runtime.front.trace import Trace
 
 log = logging.getLogger(__name__)
 
