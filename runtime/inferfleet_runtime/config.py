@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from inferfleet_runtime import contract
+from inferfleet_runtime.engines import ENGINES
 from inferfleet_runtime.errors import ConfigError
 
 
@@ -51,6 +52,12 @@ def load(path: Path) -> contract.RuntimeConfig:
 
 
 def _contradiction(config: contract.RuntimeConfig) -> str:
+    for name in (config.engine, *(config.may_use or ())):
+        if name not in ENGINES:
+            return f"engine: there is no {name}; there are {', '.join(sorted(ENGINES))}"
+    made = ENGINES[config.engine].quantizes_to
+    if config.quantize and config.quantize.type not in made:
+        return f"quantize.type: {config.quantize.type} cannot be made; {', '.join(sorted(made))} can"
     load = config.benchmark.prompt_tokens + config.benchmark.output_tokens
     if load > config.context_tokens:
         return f"benchmark: promptTokens plus outputTokens are {load}, more than contextTokens {config.context_tokens}"

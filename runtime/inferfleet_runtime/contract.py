@@ -17,8 +17,23 @@ IMAGE_VOLUME_DIR = PurePosixPath("/var/lib/inferfleet/image")
 """Where an `oci://` source is mounted read-only."""
 CLAIM_DIR = PurePosixPath("/var/lib/inferfleet/claim")
 """Where the PersistentVolumeClaim of a `pvc://` source is mounted read-only; the pod sees a `file://` source."""
+CACHE_DIR = PurePosixPath("/var/lib/inferfleet/cache")
+"""Where the node's cache of model files is mounted, if it has one; shared by the pods of a node."""
+CREDENTIALS_DIR = PurePosixPath("/var/run/secrets/inferfleet/credentials")
+"""One folder for each source with credentials, named after the source; a file for each key of its Secret."""
+CAPACITY_PATH = PurePosixPath("/etc/inferfleet/capacity.json")
+"""A `KnownCapacity`, where somebody has measured this content before; beside the configuration, not part of it."""
 PORT = 8000
 """The one port of a model pod: OpenAI API, health and metrics."""
+SIDECAR_PORT = 8090
+"""Beside a vendor's engine: health, metrics under vLLM's names, and drain; never a token."""
+
+HEADER_TENANT = "X-Inferfleet-Tenant"
+"""Whose request it is; believed where `Requests.trusted_headers` says that a gateway sets it."""
+HEADER_PRIORITY = "X-Inferfleet-Priority"
+"""A whole number; higher is served first. Believed as the tenant is."""
+HEADER_TIMEOUT = "X-Inferfleet-Timeout"
+"""Seconds from its arrival after which nobody waits for the answer any more; any client may set it."""
 
 READY_PATH = "/health/ready"
 LIVE_PATH = "/health/live"
@@ -58,16 +73,87 @@ class _Frozen(BaseModel):
 class Source(_Frozen):
     """Where the bytes of one GGUF file come from."""
 
-    uri: str = Field(pattern=r"^(file|https|oci)://")
-    """`file:///path/m.gguf`, `https://host/m.gguf`, or `oci://registry/image:tag[#path/in/image.gguf]`."""
+    uri: str = Field(pattern=r"^(file|https|oci|hf|s3|gs)://")
+    """`file:///path/m.gguf`, `https://host/m.gguf`, `oci://registry/image:tag[#path/in/image.gguf]`,
+    `hf://organization/repository[/path]`, `s3://bucket/key` or `gs://bucket/key`."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hex digest of the file; verified before anything loads it."""
+    revision: str | None = None
+    """Of an `hf://` repository: a commit, tag or branch."""
+    credentials: str | None = None
+    """Folder below `CREDENTIALS_DIR` with what the source asks for."""
 
 
 class Quantize(_Frozen):
     """Make the served file from the fetched one."""
 
-    type: Literal["Q8_0", "Q4_0"]
+    type: str = Field(pattern=r"^[A-Z0-9_]+$")
+    """A type of `engines.llama_cpp.LLAMA_CPP.quantizes_to`."""
+
+
+class KvCache(_Frozen):
+    """How keys and values of past tokens are held."""
+
+    dtype: Literal["F16", "BF16", "Q8_0", "Q4_0", "FP8"] | None = None
+    """None: the engine's default."""
+    overflow: Literal["Refuse", "SlideWithSinks"] = "Refuse"
+    """What becomes of a request that outgrows its context: an error, or the first tokens and the latest are kept
+    (attention sinks: Xiao et al., Efficient Streaming Language Models with Attention Sinks, 2023)."""
+
+
+class Speculation(_Frozen):
+    """Propose several tokens and verify them in one step."""
+
+    method: Literal["Draft", "EAGLE3", "Medusa", "MTP", "NGram"]
+    source: Source | None = None
+    """Of the speculator's weights; NGram and MTP have none of their own."""
+    tokens: int = Field(ge=1, le=16, default=4)
+    """Proposed for one step."""
+
+
+class Adapter(_Frozen):
+    """A LoRA adapter, served under a model name of its own: `<served model name>:<name>` or `<name>`."""
+
+    name: str
+    source: Source
+
+
+class Requests(_Frozen):
+    """What requests may say about themselves, and what holds where they say nothing."""
+
+    trusted_headers: bool = False
+    """Whether a gateway in front sets tenant and priority, and drops what clients send under these names."""
+    priority: int = 0
+    """Of the class; higher is served first."""
+    deadline_seconds: float | None = Field(gt=0, default=None)
+    """After it an answer is worth nothing: a request that cannot begin before is dropped."""
+
+
+class Parallelism(_Frozen):
+    """Over how many devices one replica is spread."""
+
+    tensor: int = Field(ge=1, default=1)
+    pipeline: int = Field(ge=1, default=1)
+    data: int = Field(ge=1, default=1)
+    expert: bool = False
+
+
+class Device(_Frozen):
+    """What a vendor's engine runs on."""
+
+    kind: Literal["cuda", "rocm", "tpu", "neuron", "gaudi", "cpu"]
+    quantization: str
+    """Of the weights, as the catalog names it: BF16, FP8, INT4-AWQ, ..."""
+    parallelism: Parallelism = Parallelism()
+    memory_share: float | None = Field(gt=0, le=1, default=None)
+    """Of the device's memory that the engine may use; None: its default."""
+
+
+class KnownCapacity(_Frozen):
+    """What replicas of this very content have measured before: no pod measures it again."""
+
+    tokens_per_second: float = Field(gt=0)
+    slots: int = Field(ge=1)
 
 
 class Admission(_Frozen):
@@ -91,7 +177,8 @@ class RuntimeConfig(_Frozen):
     served_model_name: str
     """The `model` field of the OpenAI API, `<namespace>/<model>`; the bare name is accepted too."""
     workload_class: str
-    engine: Literal["llama-cpp"]
+    engine: str = Field(pattern=r"^[a-z0-9-]+$")
+    """A key of `engines.ENGINES`."""
     source: Source
     quantize: Quantize | None = None
     slots: int = Field(ge=1)
@@ -105,6 +192,19 @@ class RuntimeConfig(_Frozen):
     benchmark: Benchmark
     drain_seconds: int = Field(ge=0)
     """After SIGTERM, how long streams that are open may go on."""
+    may_use: tuple[str, ...] | None = None
+    """Bundled engines that may serve instead of `engine` where processor, architecture and slots favour them."""
+    modality: Literal["Text", "Embedding", "Image", "Video", "Audio"] | None = None
+    """None: Text."""
+    kv_cache: KvCache | None = None
+    prefix_cache: Literal["On", "Off"] | None = None
+    """None: on where the engine has one."""
+    chunked_prefill: Literal["On", "Off"] | None = None
+    speculation: Speculation | None = None
+    adapters: tuple[Adapter, ...] | None = None
+    requests: Requests | None = None
+    device: Device | None = None
+    """Of a vendor's engine; a bundled one runs on the CPU."""
 
     def weights_file(self) -> PurePosixPath:
         """The file that `serve` loads."""

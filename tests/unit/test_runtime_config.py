@@ -46,8 +46,8 @@ def written(tmp_path, values):
         ({"slots": 0}, "slots: input should be greater than or equal to 1"),
         ({"source": {"uri": "ftp://x"}}, "source.uri: string should match"),
         ({"colour": "red"}, "colour: extra inputs are not permitted"),
-        ({"engine": "steam"}, "engine: input should be 'llama-cpp'"),
-        ({"quantize": {"type": "Q3_K"}}, "quantize.type: input should be 'Q8_0' or 'Q4_0'"),
+        ({"engine": "steam"}, "engine: there is no steam; there are "),
+        ({"quantize": {"type": "Q3_K"}}, "cannot be made; Q4_0, Q8_0 can"),
         (
             {"contextTokens": 64, "benchmark": {"promptTokens": 60, "outputTokens": 5}},
             "are 65, more than contextTokens 64",

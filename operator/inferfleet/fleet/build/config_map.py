@@ -41,7 +41,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
     return contract.RuntimeConfig(
         served_model_name=f"{model.namespace}/{model.name}",
         workload_class=valid.workload.class_,
-        engine=chosen.candidate.engine,  # type: ignore[arg-type]
+        engine=chosen.candidate.engine,
         source=contract.Source(uri=seen_as(source.uri), sha256=source.sha256),
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
