@@ -12,9 +12,13 @@ from fakes.cluster import FakeCluster
 
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
-from inferfleet.fleet.observe import Stores
-from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile
+from inferfleet.fleet.build import build
+from inferfleet.fleet.observe import Stores, observe
+from inferfleet.fleet.plan import make_plan
+from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile, view
 from inferfleet.fleet.trim import trim_deployment, trim_namespace, trim_node, trim_pod
+from inferfleet.fleet.types import ModelView, Plan
+from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
 from inferfleet.kube.informer import trim_metadata
 from inferfleet.kube.kinds import Kind, Obj, key_of
@@ -134,3 +138,18 @@ def runtime_config(cluster: FakeCluster) -> Any:
     """The text of the only ConfigMap."""
     (found,) = cluster.all(kinds.CONFIG_MAP)
     return found["data"]["runtime.json"]
+
+
+def planned(*objects: Obj) -> tuple[ModelView, Plan]:
+    """The Model in a world of these objects, and what shall be for it."""
+    seen = observe(("default", "demo"), stores(world(*objects)), NOW, 1e9)
+    assert seen
+    model = view(seen)
+    assert model
+    return model, make_plan(seen, validate(seen, loader.load(), SETTINGS), {})
+
+
+def built(*objects: Obj) -> list[Obj]:
+    """Children of the Model in a world of these objects."""
+    model, plan = planned(*objects)
+    return build(model, plan, SETTINGS)

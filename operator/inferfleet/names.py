@@ -82,6 +82,7 @@ class Reason:
     NO_EVIDENCE = "NoEvidence"
     ACCURACY_LOSS_EXCEEDED = "AccuracyLossExceeded"
     SOURCE_UNSUPPORTED = "SourceUnsupported"
+    SERVING_UNSUPPORTED = "ServingUnsupported"
     QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
     QUANTIZATION_NOT_ALLOWED = "QuantizationNotAllowed"
     NO_PRICE = "NoPrice"

@@ -65,6 +65,7 @@ REASONS: Mapping[str, str] = {
     Reason.NO_EVIDENCE: "The class asks for measured accuracy, and the variant has none (`variants[].accuracy`).",
     Reason.ACCURACY_LOSS_EXCEEDED: "The variant lost more accuracy than the class's `limits.accuracyLossPercent`.",
     Reason.SOURCE_UNSUPPORTED: "This release cannot fetch from the scheme of the variant's `source.uri`.",
+    Reason.SERVING_UNSUPPORTED: "The engine lacks what `serving` asks for by name, or the Model lacks the speculator.",
     Reason.NO_PRICE: "The pool has no price, so its cost cannot be compared.",
     Reason.NO_POWER: "The class limits or optimizes energy, and nothing says what the hardware draws: set `power`.",
     Reason.MEMORY_DOES_NOT_FIT: "Weights, runtime and the KV cache of one request exceed 90 % of a replica's memory.",

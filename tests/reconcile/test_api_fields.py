@@ -204,13 +204,14 @@ async def test_custom_hardware_is_planned_like_a_preset() -> None:
 
 
 async def test_fields_that_are_not_acted_on_are_listed_with_what_is_done_instead() -> None:
-    class_ = make.workload_class(serving={"maxBatchSize": 4, "speculation": "NGram"}, priority=-3)
-    model = make.model(adapters=[{"name": "sql", "source": {"uri": "s3://adapters/sql"}}])
+    class_ = make.workload_class(scaling={"scaleToZeroAfter": "30m"}, priority=-3)
+    model = make.model()
+    model["spec"]["workloads"][0]["default"] = True
     cluster = await settled(make.pool(), class_, model)
     obeyed, reason, message = condition(cluster, "FieldsObeyed")
     assert (obeyed, reason) == ("False", Reason.FIELDS_NOT_OBEYED_YET)
-    assert "spec.adapters: only the base model is served" in message
-    assert "WorkloadClass chat spec.serving.speculation: no speculative decoding" in message
+    assert "spec.workloads[].default: without a gateway" in message
+    assert "WorkloadClass chat spec.scaling.scaleToZeroAfter: the last replica stays" in message
     assert "WorkloadClass chat spec.priority" in message
     assert condition(cluster, "Ready")[0] == "True"
 

@@ -5,26 +5,11 @@ from pathlib import Path
 
 import make
 import yaml
-from harness import NOW, SETTINGS, stores, world
+from harness import built
 
-from inferfleet.catalog import loader
-from inferfleet.fleet.build import build
-from inferfleet.fleet.observe import observe
-from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.reconcile import view
 from inferfleet.fleet.types import Obj
-from inferfleet.fleet.validate import validate
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def built(*objects: Obj) -> list[Obj]:
-    """Children of the Model in a world of these objects."""
-    seen = observe(("default", "demo"), stores(world(*objects)), NOW, 1e9)
-    assert seen
-    model = view(seen)
-    assert model
-    return build(model, make_plan(seen, validate(seen, loader.load(), SETTINGS), {}), SETTINGS)
 
 
 def check(name: str, objects: list[Obj]) -> None:

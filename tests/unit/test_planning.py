@@ -222,7 +222,7 @@ def test_memory_counts_the_context_as_the_engine_allocates_it() -> None:
     quantization = CATALOG.quantizations["Q4_0"]
     step = ENGINE.context_step_tokens
     assert memory_bytes(LLAMA_1B, quantization, ENGINE, 4, 1) == memory_bytes(LLAMA_1B, quantization, ENGINE, 4, step)
-    per_token = ENGINE.kv_bytes_per_token(LLAMA_1B.layers, LLAMA_1B.kv_heads, LLAMA_1B.head_dim)
+    per_token = LLAMA_1B.kv_bytes_per_token(ENGINE.kv_bytes_per_element)
     more = memory_bytes(LLAMA_1B, quantization, ENGINE, 4, step + 1) - memory_bytes(
         LLAMA_1B, quantization, ENGINE, 4, 1
     )

@@ -103,10 +103,10 @@ def test_a_step_of_the_engine_holds_a_token_of_every_slot():
     assert server_settings(config, Paths().fetched).batch_tokens == 64
 
 
-def test_kv_cache_bytes_are_those_of_llama_3_1_8b():
-    # 32 layers, 8 heads of 128, two bytes: 128 KiB a token (Llama 3.1 8B in F16)
-    assert ENGINES["llama-cpp"].kv_bytes_per_token(32, 8, 128) == 128 * 1024
-    assert ENGINES["llama-cpp"].kv_bytes_per_token(32, 8, 128, bytes_per_element=1) == 64 * 1024
+def test_a_kv_cache_in_fewer_bits_takes_less_and_an_unknown_format_is_the_default():
+    profile = ENGINES["llama-cpp"]
+    assert profile.with_kv_cache("Q8_0").kv_bytes_per_element == 34 / 32
+    assert profile.with_kv_cache(None) == profile.with_kv_cache("FP3") == profile
 
 
 def test_check_config_prints_what_follows(tmp_path, capsys):

@@ -196,14 +196,14 @@ class ModelSpec(Api):
         ),
     ]
     speculators: Annotated[
-        list[Speculator], Field(max_length=8, description=f"What speculative decoding may use, best first.{WAITS}")
+        list[Speculator], Field(max_length=8, description="What speculative decoding may use, best first.")
     ] = []
     adapters: Annotated[
         list[Adapter],
         Field(
             max_length=64,
             json_schema_extra=list_map("name"),
-            description=f"LoRA adapters served beside the model.{WAITS}",
+            description="LoRA adapters served beside the model.",
         ),
     ] = []
     service_account_name: Annotated[

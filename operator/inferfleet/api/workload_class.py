@@ -86,13 +86,13 @@ class KvCache(Api):
 
     dtype: Annotated[
         Literal["Auto", "F16", "BF16", "FP8", "INT8", "Q8_0", "Q4_0"],
-        Field(description=f"Number format of the KV cache. Default Auto: the engine's.{WAITS}"),
+        Field(description="Number format of the KV cache. Default Auto: the engine's."),
     ] = "Auto"
     overflow: Annotated[
         Literal["Refuse", "SlideWithSinks"],
         Field(
             description="What happens when a conversation outgrows its context: Refuse (default), or SlideWithSinks, "
-            f"which keeps the first tokens and drops the oldest of the others (StreamingLLM).{WAITS}"
+            "which keeps the first tokens and drops the oldest of the others (StreamingLLM)."
         ),
     ] = "Refuse"
 
@@ -112,14 +112,14 @@ class Serving(Api):
     ] = 64
     speculation: Annotated[
         Literal["Auto", "Off", "Draft", "EAGLE3", "Medusa", "MTP", "NGram"],
-        Field(description=f"Speculative decoding: Auto (default) uses a speculator of the Model where it pays.{WAITS}"),
+        Field(description="Speculative decoding: Auto (default) uses a speculator of the Model where it pays."),
     ] = "Auto"
     prefix_cache: Annotated[
-        Switch, Field(description=f"Whether the KV cache of shared prompt prefixes is reused. Default Auto.{WAITS}")
+        Switch, Field(description="Whether the KV cache of shared prompt prefixes is reused. Default Auto.")
     ] = "Auto"
     chunked_prefill: Annotated[
         Switch,
-        Field(description=f"Whether long prompts are processed in chunks between decode steps. Default Auto.{WAITS}"),
+        Field(description="Whether long prompts are processed in chunks between decode steps. Default Auto."),
     ] = "Auto"
     kv_cache: Annotated[KvCache, Field(description="The KV cache.")] = KvCache()
 

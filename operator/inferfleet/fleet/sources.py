@@ -42,3 +42,15 @@ def claim(uri: str) -> str | None:
 def image(uri: str) -> str | None:
     """The image to mount."""
     return uri.removeprefix(OCI).split("#")[0] if uri.startswith(OCI) else None
+
+
+def unmounted(uri: str, main: str) -> str:
+    """Why a speculator or adapter at `uri` cannot be brought to the pod whose model is at `main`; empty if it can.
+
+    A pod mounts one image or one claim: that of its model.
+    """
+    if image(uri) and image(uri) != image(main):
+        return f"{uri}: speculators and adapters cannot be in an image of their own; give an https, hf, s3 or gs source"
+    if claim(uri) and claim(uri) != claim(main):
+        return f"{uri}: speculators and adapters of a claim must be in the claim of the variant ({main})"
+    return ""

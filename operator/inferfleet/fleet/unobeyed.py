@@ -26,8 +26,6 @@ class Unobeyed:
 _PREDICTED = "the prediction counts every prompt token"
 _STEADY = "the prediction takes steady arrivals"
 MODEL_FIELDS: tuple[tuple[Unobeyed, Callable[[ModelSpec], bool]], ...] = (
-    (Unobeyed("spec.speculators", "no speculative decoding"), lambda s: bool(s.speculators)),
-    (Unobeyed("spec.adapters", "only the base model is served"), lambda s: bool(s.adapters)),
     (
         Unobeyed("spec.variants[].source.credentials", "downloads carry no token"),
         lambda s: any(v.source and v.source.credentials for v in s.variants),
@@ -63,20 +61,6 @@ CLASS_FIELDS: tuple[tuple[Unobeyed, Callable[[WorkloadClassSpec], bool]], ...] =
         lambda c: c.modality == "Text" and c.traffic.media is not None,
     ),
     (Unobeyed("slo.percentile", "targets are compared at the median lengths"), lambda c: c.slo.percentile != 95),
-    (
-        Unobeyed("serving.speculation", "no speculative decoding"),
-        lambda c: c.serving.speculation not in ("Auto", "Off"),
-    ),
-    (Unobeyed("serving.prefixCache", "the engine's default"), lambda c: c.serving.prefix_cache != "Auto"),
-    (Unobeyed("serving.chunkedPrefill", "prompts are always chunked"), lambda c: c.serving.chunked_prefill == "Off"),
-    (
-        Unobeyed("serving.kvCache.dtype", "the KV cache has 16 bits"),
-        lambda c: c.serving.kv_cache.dtype not in ("Auto", "F16"),
-    ),
-    (
-        Unobeyed("serving.kvCache.overflow", "a request that outgrows its context is refused"),
-        lambda c: c.serving.kv_cache.overflow != "Refuse",
-    ),
     (
         Unobeyed("scaling.scaleToZeroAfter", "the last replica stays: nothing could wake a workload yet"),
         lambda c: c.scaling.scale_to_zero_after is not None,

@@ -11,7 +11,7 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
 from inferfleet.catalog.near import unknown
 from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, room, selector_of
-from inferfleet.fleet.sources import seen_as, source_of, sourceless
+from inferfleet.fleet.sources import seen_as, source_of, sourceless, unmounted
 from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid, declared_demand
 from inferfleet.names import Reason, digest
 from inferfleet.planning.types import Pin, Pool, Question, Variant
@@ -127,6 +127,8 @@ def _question(
         move_saving=float("inf") if settings.pause_moves else settings.move_saving,
         pin=_pin(workload.placement),
         max_replicas=workload.replicas.max,
+        speculators=frozenset(s.method for s in known.spec.speculators),
+        adapted=bool(known.spec.adapters),
         guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
         running=running,
         unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
@@ -144,7 +146,10 @@ def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:
 
 def _variant(variant: artifacts.Variant, spec: ModelSpec) -> Variant:
     source = source_of(variant, {v.name: v for v in spec.variants})
-    return Variant(variant.name, variant.quantization, seen_as(source.uri).split(":")[0], tuple(variant.accuracy))
+    scheme = seen_as(source.uri).split(":")[0]
+    companions = [s.source for s in spec.speculators if s.source] + [a.source for a in spec.adapters]
+    problem = next((found for c in companions if (found := unmounted(c.uri, source.uri))), "")
+    return Variant(variant.name, variant.quantization, scheme, tuple(variant.accuracy), problem)
 
 
 def _pin(policy: PlacementPolicy) -> Pin | None:

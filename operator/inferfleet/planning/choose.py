@@ -95,7 +95,7 @@ def profile_name(candidate: Candidate, q: Question, slots: int) -> str:
 
 
 def _predictions(candidate: Candidate, q: Question) -> list[Prediction]:
-    quantization, engine = q.quantizations[candidate.variant.quantization], q.engines[candidate.engine]
+    quantization, engine = q.quantizations[candidate.variant.quantization], q.engine(candidate.engine)
     assert candidate.pool.accelerator
     where = (candidate.pool.accelerator, candidate.pool.cores)
     serving = q.workload.serving

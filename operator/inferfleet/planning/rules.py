@@ -12,6 +12,9 @@ from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes
 from inferfleet.planning.room import exhausted
 from inferfleet.planning.types import Candidate, Prediction, Question, Rejection
 
+NEEDS_SPECULATOR = frozenset({"Draft", "EAGLE3", "Medusa"})
+"""Methods with weights of their own."""
+
 Rule = Callable[[Candidate, Question], Rejection | None]
 
 
@@ -116,6 +119,32 @@ def source_supported(c: Candidate, q: Question) -> Rejection | None:
     return Rejection(c, Reason.SOURCE_UNSUPPORTED, message)
 
 
+def companions_supported(c: Candidate, q: Question) -> Rejection | None:
+    return Rejection(c, Reason.SOURCE_UNSUPPORTED, c.variant.companions) if c.variant.companions else None
+
+
+def serving_supported(c: Candidate, q: Question) -> Rejection | None:
+    """What the class's `serving` asks for by name; what it leaves to the engine is always there."""
+    engine, asked = q.engines[c.engine], q.workload.serving
+    dtype, method = asked.kv_cache.dtype, asked.speculation
+    lacks = (
+        (dtype not in ("Auto", *engine.kv_dtypes), f"no KV cache in {dtype} (serving.kvCache.dtype)"),
+        (
+            asked.kv_cache.overflow != "Refuse" and not engine.slides,
+            "no window that slides (serving.kvCache.overflow)",
+        ),
+        (method not in ("Auto", "Off", *engine.speculation), f"no speculation by {method} (serving.speculation)"),
+        (q.adapted and not engine.adapters, "no LoRA adapters (the Model's spec.adapters)"),
+    )
+    missing = next((words for lacking, words in lacks if lacking), None)
+    if missing:
+        return Rejection(c, Reason.SERVING_UNSUPPORTED, f"{c.engine} has {missing}")
+    if method in NEEDS_SPECULATOR and method not in q.speculators:
+        message = f"the class asks for speculation by {method}, and the Model declares none (spec.speculators)"
+        return Rejection(c, Reason.SERVING_UNSUPPORTED, message)
+    return None
+
+
 def priced(c: Candidate, q: Question) -> Rejection | None:
     if c.pool.price is not None:
         return None
@@ -134,7 +163,7 @@ def memory_fits(c: Candidate, q: Question) -> Rejection | None:
     """With one slot; how many slots fit is decided after."""
     quantization = q.quantizations[c.variant.quantization]
     context = q.workload.traffic.context_tokens
-    need = memory_bytes(q.architecture, quantization, q.engines[c.engine], 1, context)
+    need = memory_bytes(q.architecture, quantization, q.engine(c.engine), 1, context)
     if need <= c.pool.memory * MEMORY_SHARE:
         return None
     return Rejection(
@@ -168,6 +197,8 @@ CAPABILITY_RULES: tuple[Rule, ...] = (
     accurate_enough,
     quantization_supported,
     source_supported,
+    companions_supported,
+    serving_supported,
     priced,
     power_known,
     memory_fits,

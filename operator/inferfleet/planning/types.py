@@ -56,6 +56,8 @@ class Variant:
     """Of the URI that its bytes come from."""
     accuracy: tuple[Accuracy, ...] = ()
     """Evidence of how much quantization cost."""
+    companions: str = ""
+    """Why the Model's speculators and adapters cannot be brought beside it; empty while they can."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,17 @@ class Question:
     """Output tokens per second for which replicas always run."""
     running: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """Replicas of the incumbents."""
+    speculators: frozenset[str] = frozenset()
+    """Methods that the Model declares."""
+    adapted: bool = False
+    """Whether the Model has LoRA adapters."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
+
+    def engine(self, name: str) -> EngineProfile:
+        """As the workload's class has it configured."""
+        return self.engines[name].with_kv_cache(self.workload.serving.kv_cache.dtype)
+
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Pools that cannot be used, with what is wrong."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines.profile import EngineProfile
@@ -20,6 +21,11 @@ LLAMA_CPP = EngineProfile(
     # llama.cpp pads the context of a sequence (llama-context.cpp): 300 tokens take the memory of 512
     context_step_tokens=256,
     startup_budget_seconds=60.0,
+    # ggml's blocks of 32: Q8_0 has 34 bytes, Q4_0 has 18
+    kv_dtypes=MappingProxyType({"F16": 2.0, "BF16": 2.0, "Q8_0": 34 / 32, "Q4_0": 18 / 32}),
+    slides=True,
+    speculation=frozenset({"Draft", "NGram"}),
+    adapters=True,
 )
 
 

@@ -1,6 +1,8 @@
 """What the operator must know of an engine to place a model on it. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,28 @@ class EngineProfile:
     """Of the source URIs that `inferfleet-runtime fetch` can bring it files from."""
     process_overhead_bytes: int
     """Resident memory beyond weights and KV cache."""
-    kv_bytes_per_element: int
+    kv_bytes_per_element: float
     """Size of one element of the KV cache as the runtime configures it."""
     context_step_tokens: int
     """The engine rounds the context of a slot up to a multiple of this: so much KV cache does it hold."""
     startup_budget_seconds: float
     """From the start of `serve` to its first answer on the live path; readiness takes as long as the model does."""
 
-    def kv_bytes_per_token(
-        self, layers: int, kv_heads: int, head_dim: int, bytes_per_element: int | None = None
-    ) -> int:
-        """Bytes of KV cache that one token holds: a key and a value vector in every layer."""
-        return 2 * layers * kv_heads * head_dim * (bytes_per_element or self.kv_bytes_per_element)
+    kv_dtypes: Mapping[str, float] = field(default_factory=dict)
+    """Other number formats of the KV cache that can be asked for, and the bytes of one element in each."""
+    slides: bool = False
+    """Whether it can go on beyond the context, with attention sinks."""
+    speculation: frozenset[str] = frozenset()
+    """Methods of the API that it has: `Draft`, `NGram`, ..."""
+    adapters: bool = False
+    """Whether it serves LoRA adapters."""
+    wants: Literal["gguf", "directory"] = "gguf"
+    """What `inferfleet-runtime fetch` brings it: one GGUF file, or a whole repository at `contract.MODEL_DIR`."""
+
+    def with_kv_cache(self, dtype: str | None) -> "EngineProfile":
+        """Itself with the KV cache in the format asked for; None or one that it lacks: as it is by default."""
+        found = self.kv_dtypes.get(dtype or "")
+        return self if found is None else replace(self, kv_bytes_per_element=found)
 
     def slot_context_tokens(self, context_tokens: int) -> int:
         """Tokens of KV cache that the engine sets aside for a slot whose requests need `context_tokens`."""

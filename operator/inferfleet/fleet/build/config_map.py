@@ -1,10 +1,14 @@
 """The ConfigMap with a placement's RuntimeConfig: batching, admission and weights. Pure."""
 
 import json
+from collections.abc import Mapping
 from math import floor
+
+from pydantic import BaseModel
 
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
+from inferfleet.fleet.build.serving import options
 from inferfleet.fleet.sources import seen_as
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet_runtime import contract
@@ -21,14 +25,35 @@ BENCHMARK_SECONDS = 4.0
 def config_map(model: ModelView, valid: Valid, placement: Placement) -> Obj:
     """Named after the placement; its content's hash is in the pod template, so that a change rolls out."""
     config = runtime_config(model, valid, placement)
-    text = json.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True)
     return child(
         model,
         "ConfigMap",
         names.config_name(placement.name),
         {names.LABEL_CLASS: valid.workload.class_},
-        {"data": {contract.CONFIG_PATH.name: text + "\n"}},
+        {"data": {contract.CONFIG_PATH.name: _json(config)} | _known_capacity(placement)},
     )
+
+
+def rolls_out(data: Mapping[str, str]) -> Mapping[str, str]:
+    """What of a ConfigMap's data makes new pods necessary: a capacity learned later does not."""
+    return {contract.CONFIG_PATH.name: data[contract.CONFIG_PATH.name]}
+
+
+def _json(content: BaseModel) -> str:
+    return (
+        json.dumps(content.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True) + "\n"
+    )
+
+
+def _known_capacity(placement: Placement) -> dict[str, str]:
+    """What replicas of this content have measured: pods that start later need not measure it again."""
+    assert placement.evaluated
+    if placement.evaluated.capacity_source == "Estimated":
+        return {}
+    known = contract.KnownCapacity(
+        tokens_per_second=placement.evaluated.tokens_per_second, slots=placement.evaluated.prediction.slots
+    )
+    return {contract.CAPACITY_PATH.name: _json(known)}
 
 
 def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> contract.RuntimeConfig:
@@ -55,4 +80,5 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
             max_seconds=BENCHMARK_SECONDS,
         ),
         drain_seconds=int(valid.spec.scaling.drain.total_seconds()),
+        **options(model.spec, valid.spec.serving, chosen.candidate.engine),
     )

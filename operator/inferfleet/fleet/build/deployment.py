@@ -5,6 +5,7 @@ from typing import Any
 from inferfleet import names
 from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.quantities import format_bytes, format_cpu, parse_quantity
+from inferfleet.fleet.build.config_map import rolls_out
 from inferfleet.fleet.build.meta import child, placement_labels, placement_selector
 from inferfleet.fleet.build.patch import patched
 from inferfleet.fleet.build.scheduling import scheduling
@@ -29,7 +30,8 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     template = {
         "metadata": {
             "labels": dict(metadata.labels) | labels | {names.LABEL_MANAGED: "true"},
-            "annotations": dict(metadata.annotations) | {names.ANNOTATION_CONFIG: names.digest(config["data"], 16)},
+            "annotations": dict(metadata.annotations)
+            | {names.ANNOTATION_CONFIG: names.digest(rolls_out(config["data"]), 16)},
         },
         "spec": _pod(model, valid, placement, config["metadata"]["name"], settings),
     }
