@@ -53,7 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("archive", type=Path, nargs="+")
     load.set_defaults(run=_load)
     build = commands.add_parser("images", help="build the project's images, load them, print their names")
-    build.add_argument("image", nargs="*", default=list(images.PROJECT), help="operator, runtime (default: both)")
+    build.add_argument(
+        "image",
+        nargs="*",
+        default=["operator", "runtime"],
+        help=f"{', '.join(images.PROJECT)} (default: operator runtime)",
+    )
     build.add_argument("--no-load", action="store_true", help="only build; print the archives")
     build.set_defaults(run=_images)
     kubeconfig = commands.add_parser("kubeconfig", help="print the path of the kubeconfig")

@@ -19,8 +19,26 @@ from e2e.cluster.binaries import default_cache
 from e2e.cluster.shell import ClusterError, Say, locked, say
 
 ROOT = Path(__file__).parents[2]
-PROJECT: Mapping[str, str] = {"operator": "operator/Dockerfile", "runtime": "runtime/Dockerfile"}
-"""The project's images and their Dockerfiles."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an image of the project is built."""
+
+    dockerfile: str
+    options: tuple[str, ...] = ()
+    """For the build, beside what every one gets."""
+
+
+RUNTIME, VARIANTS = "runtime/Dockerfile", "--build-arg=CPU_VARIANTS=avx512 amx"
+PROJECT: Mapping[str, Recipe] = {
+    "operator": Recipe("operator/Dockerfile"),
+    "runtime": Recipe(RUNTIME),
+    "cpu-runtime": Recipe(RUNTIME, (VARIANTS,)),
+    "openvino-runtime": Recipe(RUNTIME, (VARIANTS, "--build-arg=EXTRAS=runtime openvino")),
+    "media-runtime": Recipe(RUNTIME, ("--target=media",)),
+}
+"""The project's images. `runtime` is the smallest; the others have engines compiled or added (minutes to build)."""
 REGISTRY = "inferfleet.local"
 """A name that no registry answers to: pods must use `imagePullPolicy: IfNotPresent` or `Never`."""
 KEPT = 3
@@ -47,10 +65,11 @@ def build(
     environ: Mapping[str, str] = os.environ,
     say: Say = say,
 ) -> Image:
-    """Build `operator` or `runtime`, unless the cache has an image of exactly this content. Needs root."""
+    """Build an image of `PROJECT`, unless the cache has one of exactly this content. Needs root."""
     if name not in PROJECT:
         raise ClusterError(f"no such image: {name}; there are {', '.join(PROJECT)}")
-    dockerfile = root / PROJECT[name]
+    recipe = PROJECT[name]
+    dockerfile = root / recipe.dockerfile
     if not dockerfile.exists():
         raise ClusterError(f"{dockerfile}: the Dockerfile of image {name} is not there")
     if os.geteuid() != 0:
@@ -61,10 +80,11 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         base = ensure_base(builder, say)
-        ref = f"{REGISTRY}/{name}:{content_hash(inputs(dockerfile, root), base, root=root)}"
+        made_with = "\n".join((base, *recipe.options))
+        ref = f"{REGISTRY}/{name}:{content_hash(inputs(dockerfile, root), made_with, root=root)}"
         image = Image(ref, folder / f"{name}-{ref.rpartition(':')[2]}.tar")
         if not image.archive.exists():
-            _build(builder, dockerfile, root, base, image, say)
+            _build(builder, recipe, root, base, image, say)
             _forget_old(builder, folder, name)
     return image
 
@@ -96,9 +116,9 @@ def inputs(dockerfile: Path, root: Path) -> list[Path]:
     return sorted(file for file in found if file.exists() and "__pycache__" not in file.parts)
 
 
-def content_hash(files: Iterable[Path], base: str, *, root: Path = ROOT) -> str:
-    """Sixteen hex digits over paths below `root`, modes and contents of files, and the base's name. Reads."""
-    digest = hashlib.sha256(base.encode())
+def content_hash(files: Iterable[Path], made_with: str, *, root: Path = ROOT) -> str:
+    """Sixteen hex digits over paths, modes and contents of files, and whatever else they are built with. Reads."""
+    digest = hashlib.sha256(made_with.encode())
     for file in files:
         content = file.read_bytes()
         digest.update(
@@ -120,7 +140,7 @@ def build_options(environ: Mapping[str, str]) -> list[str]:
     return options
 
 
-def _build(builder: Builder, dockerfile: Path, root: Path, base: str, image: Image, say: Say) -> None:
+def _build(builder: Builder, recipe: Recipe, root: Path, base: str, image: Image, say: Say) -> None:
     say(f"building {image.ref}")
     start = time.monotonic()
     arguments: list[str | Path] = [
@@ -128,8 +148,9 @@ def _build(builder: Builder, dockerfile: Path, root: Path, base: str, image: Ima
         "--tag",
         image.ref,
         "--file",
-        dockerfile,
+        root / recipe.dockerfile,
         f"--build-arg=BASE_IMAGE={base}",
+        *recipe.options,
     ]
     builder.run("build", "--format=oci", "--pull=never", *arguments, *build_options(builder.environ), root)
     fresh = image.archive.with_suffix(".new")

@@ -43,7 +43,7 @@ def pack(revision: str, out: Path) -> list[Path]:
         files = _tree(revision, [f"charts/{chart}"], strip="charts/")
         version = _find(r"^version: (\S+)$", files[f"{chart}/Chart.yaml"][1], f"charts/{chart}/Chart.yaml")
         made.append(_write(out / f"{chart}-{version}.tgz", files))
-    dockerfile = PROJECT["operator"]
+    dockerfile = PROJECT["operator"].dockerfile
     text = run(["git", "-C", ROOT, "show", f"{revision}:{dockerfile}"])
     files = _tree(revision, sorted({dockerfile, ".dockerignore", *copied(text)}))
     version = _find(r'^version = "(\S+)"$', files["pyproject.toml"][1], "pyproject.toml")

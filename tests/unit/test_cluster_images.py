@@ -114,7 +114,7 @@ def test_settings_of_the_network_reach_a_build_and_a_folder_of_the_host_does_not
 
 @pytest.mark.parametrize("name", images.PROJECT)
 def test_every_setting_that_is_passed_to_a_build_is_taken_by_its_dockerfile(name: str) -> None:
-    text = (images.ROOT / images.PROJECT[name]).read_text()
+    text = (images.ROOT / images.PROJECT[name].dockerfile).read_text()
     assert {*images.PASSED, "PIP_CERT", "BASE_IMAGE"} <= set(re.findall(r"^ARG (\w+)", text, re.MULTILINE))
 
 

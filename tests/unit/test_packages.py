@@ -34,7 +34,7 @@ def test_the_kept_packages_are_small() -> None:
 
 def test_the_kept_sources_are_all_that_the_operators_image_is_built_from(tmp_path: Path) -> None:
     root = released.unpack(tmp_path)
-    dockerfile = root / PROJECT["operator"]
+    dockerfile = root / PROJECT["operator"].dockerfile
     for source in copied(dockerfile.read_text()):
         assert (root / source).exists(), f"{source} is copied by the Dockerfile and not in the package"
     assert f'version = "{released.PREVIOUS}"' in (root / "pyproject.toml").read_text()
