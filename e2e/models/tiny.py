@@ -44,9 +44,20 @@ ARCHITECTURES: Mapping[str, dict[str, int]] = MappingProxyType(
             "vocabulary": 2048,
             "context": 8192,
         },
+        "blocks": {
+            "layers": 2,
+            "hidden": 256,
+            "feed_forward": 256,
+            "heads": 4,
+            "kv_heads": 2,
+            "head_dim": 64,
+            "vocabulary": 2048,
+            "context": 2048,
+        },
     }
 )
-"""Shapes by preset: `tiny` has 2.1 million parameters, `demo` 27 million. The head is not tied."""
+"""Shapes by preset: `tiny` has 2.1 million parameters, `demo` 27 million, and `blocks` 1.8 million in rows that blocks
+of 256 weights fill. The head is not tied."""
 
 _WORD = re.compile(r" ?[A-Za-z]{2,}|[ ]?[aAI]|[,.]")
 _BIAS_DIMENSION = 0
@@ -88,8 +99,8 @@ def make(path: Path, preset: str = "tiny", seed: int = 1) -> Path:
     """Write an F16 GGUF file; the same preset and seed give the same bytes."""
     shape, words = ARCHITECTURES[preset], vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
-    _add_metadata(writer, preset, shape)
-    _add_tokenizer(writer, words)
+    add_metadata(writer, preset, shape)
+    add_tokenizer(writer, words)
     for name, tensor in _tensors(shape, words.speakable(), np.random.default_rng(seed)):
         # norms stay in F32, as every converter for llama.cpp leaves them
         writer.add_tensor(name, tensor if tensor.ndim == 1 else tensor.astype(np.float16))
@@ -100,7 +111,7 @@ def make(path: Path, preset: str = "tiny", seed: int = 1) -> Path:
     return path
 
 
-def _add_metadata(writer: Any, preset: str, shape: Mapping[str, int]) -> None:
+def add_metadata(writer: Any, preset: str, shape: Mapping[str, int]) -> None:
     writer.add_name(f"inferfleet-{preset}")
     writer.add_description("random weights: made for tests, says nothing of meaning")
     writer.add_license("Apache-2.0")
@@ -116,7 +127,8 @@ def _add_metadata(writer: Any, preset: str, shape: Mapping[str, int]) -> None:
     writer.add_vocab_size(shape["vocabulary"])
 
 
-def _add_tokenizer(writer: Any, words: Vocabulary) -> None:
+def add_tokenizer(writer: Any, words: Vocabulary, *, opening: bool = False) -> None:
+    """The vocabulary and ChatML as metadata of a GGUF file; `opening`: every text starts with `<|endoftext|>`."""
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
@@ -126,7 +138,7 @@ def _add_tokenizer(writer: Any, words: Vocabulary) -> None:
     writer.add_bos_token_id(words.id("<|endoftext|>"))
     writer.add_eos_token_id(words.id("<|im_end|>"))
     writer.add_pad_token_id(words.id("<|pad|>"))
-    writer.add_add_bos_token(False)
+    writer.add_add_bos_token(opening)
     writer.add_chat_template(CHATML)
 
 
