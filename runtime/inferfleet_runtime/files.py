@@ -16,12 +16,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_gguf(path: Path) -> None:
-    """Raise CommandError unless the file begins as a little-endian GGUF file does."""
+def check_gguf(path: Path, uri: str = "") -> None:
+    """Raise CommandError unless the file begins as a little-endian GGUF file does; `uri`: what the user calls it."""
     with path.open("rb") as file:
         magic = file.read(4)
     if magic != b"GGUF":
-        raise CommandError(f"{path}: not a GGUF file (begins with {magic!r}); give a source that is one")
+        raise CommandError(f"{uri or path}: not a GGUF file (begins with {magic!r}); give a source that is one")
 
 
 def link(target: Path, name: Path) -> None:

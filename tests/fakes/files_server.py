@@ -21,17 +21,26 @@ class Script:
     """Bytes after which each next answer breaks off; whole answers once it is empty."""
     statuses: list[int] = field(default_factory=list)
     """Errors to answer with first."""
+    shift: int = 0
+    """How far what a 206 says of its range is off."""
     redirect: str | None = None
     asked: list[str | None] = field(default_factory=list)
     """The Range header of each request."""
+    authorized: list[str | None] = field(default_factory=list)
+    """Its Authorization header."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     script: Script
 
+    def do_HEAD(self) -> None:
+        etag = {"ETag": self.script.etag} if self.script.etag else {}
+        self._headers(200, {"Content-Length": str(len(self.script.content)), **etag})
+
     def do_GET(self) -> None:
         script = self.script
         script.asked.append(self.headers.get("Range"))
+        script.authorized.append(self.headers.get("Authorization"))
         if script.redirect:
             self._headers(302, {"Location": script.redirect, "Content-Length": "0"})
         elif script.statuses:
@@ -55,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Length": str(len(body))}
         if self.script.etag:
             headers["ETag"] = self.script.etag
+        if start:
+            headers["Content-Range"] = f"bytes {start + self.script.shift}-{len(content) - 1}/{len(content)}"
         self._headers(206 if start else 200, headers)
         self.wfile.write(body[: self.script.cuts.pop(0)] if self.script.cuts else body)
 

@@ -7,8 +7,11 @@ from fakes.files_server import Script, make_certificate, serving
 from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import Source
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.weights.download import Clock
-from inferfleet_runtime.weights.fetch import fetch
+from inferfleet_runtime.weights.fetch import World, fetch
+from inferfleet_runtime.weights.notes import Wanted
+from inferfleet_runtime.weights.progress import Progress
+from inferfleet_runtime.weights.sources.http_client import Clock, Http
+from inferfleet_runtime.weights.store import Store
 
 CONTENT = b"GGUF" + random.Random(1).randbytes(3 * 2**20)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -36,7 +39,8 @@ class Naps:
 
 def fetched(tmp_path, uri, sha256=None, naps=None):
     paths = Paths(tmp_path)
-    fetch(Source(uri=uri, sha256=sha256), paths, (naps or Naps()).clock)
+    world = World(paths, Store(Http((naps or Naps()).clock), Progress("team/m")), {}, uri)
+    fetch(Wanted(Source(uri=uri, sha256=sha256), paths.fetched), world)
     return paths.fetched
 
 
@@ -97,11 +101,14 @@ def test_a_path_picks_a_file_of_an_image(tmp_path, path):
 
 def test_an_image_with_several_files_asks_for_one(tmp_path):
     image(tmp_path, "a.gguf", "b.gguf")
-    with pytest.raises(CommandError, match=r"2 GGUF files \(a.gguf, b.gguf\); name one as oci://registry/m:1#path"):
+    with pytest.raises(
+        CommandError, match=r"2 GGUF files; name one of oci://registry/m:1#a\.gguf, oci://registry/m:1#b\.gguf"
+    ):
         fetched(tmp_path, "oci://registry/m:1")
 
 
 def test_a_path_cannot_leave_the_image(tmp_path):
+    image(tmp_path, "a.gguf")
     with pytest.raises(CommandError, match="must not leave"):
         fetched(tmp_path, "oci://registry/m:1#../../etc/passwd")
 
@@ -231,3 +238,31 @@ def test_another_source_replaces_the_file(tmp_path, trusted, local):
     with serving(Script(other), trusted) as url:
         assert fetched(tmp_path, url).read_bytes() == other
     assert local.read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_another_range_damages_nothing(tmp_path, trusted):
+    script = Script(CONTENT, cuts=[1_000_000], shift=7)
+    with serving(script, trusted) as url:
+        assert fetched(tmp_path, url).read_bytes() == CONTENT
+    assert script.asked == [None, "bytes=1000000-", None]
+
+
+def test_what_is_wrong_with_the_pods_own_disk_is_no_cut_download(tmp_path, trusted):
+    naps = Naps()
+    (Paths(tmp_path).weights / "model.gguf.part").mkdir(parents=True)
+    with serving(Script(CONTENT), trusted) as url, pytest.raises(CommandError, match="part cannot be written"):
+        fetched(tmp_path, url, DIGEST, naps)
+    assert naps.taken == []
+
+
+def test_the_query_of_an_address_is_in_no_message_and_no_log(tmp_path, trusted, caplog):
+    caplog.set_level("INFO")
+    with serving(Script(CONTENT, statuses=[503, 404]), trusted) as url:
+        with pytest.raises(CommandError, match="HTTP 404") as refusal:
+            fetched(tmp_path, f"{url}?signature=s3cr3t")
+        fetched(tmp_path, f"{url}?signature=s3cr3t")
+        with pytest.raises(CommandError, match="expected") as other:
+            fetched(tmp_path, f"{url}?signature=s3cr3t", "f" * 64)
+    said = [str(vars(record)) for record in caplog.records] + [str(refusal.value), str(other.value)]
+    assert len(said) > 3
+    assert not any("s3cr3t" in text for text in said)

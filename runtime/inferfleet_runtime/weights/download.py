@@ -1,82 +1,63 @@
-"""One file over HTTPS, resumed where it was cut. Writes the part file and a note of what it is a part of."""
+"""One file over HTTP, resumed where it was cut. Writes the part file and a note of what it is a part of."""
 
-import http.client
+import errno
 import logging
-import ssl
+import os
 import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.files import read_note, write_note
+from inferfleet_runtime.weights.sources.http_client import ATTEMPTS, MAX_DELAY, TRANSIENT, Http, refuse_untrusted, shown
+from inferfleet_runtime.weights.sources.remote import RemoteFile
 
 log = logging.getLogger(__name__)
 
 _BLOCK = 2**20
-_TIMEOUT = 60.0
-"""Seconds without a byte after which a connection counts as cut."""
-_ATTEMPTS = 6
-"""Attempts in a row that may bring nothing."""
-_MAX_DELAY = 30.0
 _PROGRESS_EVERY = 10.0
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time, as an argument."""
-
-    now: Callable[[], float]
-    """Monotonic seconds."""
-    sleep: Callable[[float], None]
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a write says when the disk, a quota or a limit is reached."""
+Report = Callable[[int, int | None], None]
+"""Told how many bytes are there, and of how many where that is known."""
 
 
 class _CutError(Exception):
     """Worth another attempt."""
 
 
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        if not newurl.startswith("https://"):
-            raise CommandError(f"{req.full_url}: redirects to {newurl}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 @dataclass(frozen=True)
 class Download:
-    """A URL on its way into `part`. Certificates: the system's, or the file that SSL_CERT_FILE names."""
+    """A file on its way into `part`."""
 
-    url: str
+    file: RemoteFile
     part: Path
     may_resume_blindly: bool
     """Whether a digest will be checked: else a part is only trusted with the server's validator."""
-    clock: Clock
+    http: Http
+    report: Report
 
     @property
     def _note(self) -> Path:
         return self.part.with_name(self.part.name + ".json")
 
+    @property
+    def _identity(self) -> str:
+        """A part of another version is no part of this file."""
+        return self.file.identity
+
     def run(self) -> None:
         """Leave the whole file in `part`. Raises CommandError when it cannot be had."""
-        opener = urllib.request.build_opener(
-            _HttpsOnly(), urllib.request.HTTPSHandler(context=ssl.create_default_context())
-        )
         failures = 0
         while True:
             before = self._held()
             try:
-                self._attempt(opener)
+                self._attempt()
             except _CutError as cut:
                 failures = 0 if self._held() > before else failures + 1
                 self._back_off(str(cut), failures)
@@ -88,72 +69,130 @@ class Download:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _back_off(self, reason: str, failures: int) -> None:
-        if failures >= _ATTEMPTS:
-            raise CommandError(f"{self.url}: {reason}; gave up after {failures} attempts that brought nothing")
-        delay = min(_MAX_DELAY, 2.0 ** max(0, failures - 1))
-        fields = {"url": self.url, "reason": reason, "retry_in_seconds": delay, "bytes": self._held()}
+        url = shown(self.file.url)
+        if failures >= ATTEMPTS:
+            raise CommandError(f"{url}: {reason}; gave up after {failures} attempts that brought nothing")
+        delay = min(MAX_DELAY, 2.0 ** max(0, failures - 1))
+        fields = {"url": url, "reason": reason, "retry_in_seconds": delay, "bytes": self._held()}
         log.warning("download was cut", extra=fields)
-        self.clock.sleep(delay)
+        self.http.clock.sleep(delay)
 
-    def _attempt(self, opener: urllib.request.OpenerDirector) -> None:
+    def _attempt(self) -> None:
         start, headers = self._resume_from()
-        request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 - the contract admits https only
         try:
-            with opener.open(request, timeout=_TIMEOUT) as response:
-                self._receive(response, start if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0)
+            with self.http.open(self.file.url, {**self.file.sign(), **headers}) as response:
+                partial = response.status == HTTPStatus.PARTIAL_CONTENT
+                if partial:
+                    self._refuse_another_range(response.headers, start)
+                self._receive(response, start if partial else 0)
         except urllib.error.HTTPError as error:
             self._judge(error, start)
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
-                raise CommandError(f"{self.url}: {error}; SSL_CERT_FILE may name a file of trusted CAs") from error
+        except (OSError, HTTPException) as error:
+            refuse_untrusted(self.file.url, error)
             raise _CutError(f"{type(error).__name__}: {error}") from error
 
     def _resume_from(self) -> tuple[int, dict[str, str]]:
+        pinned = {"If-Match": self.file.etag} if self.file.etag else {}
         held = self._held()
         note = read_note(self._note) or {}
-        if not held or note.get("url") != self.url:
-            return 0, {}
-        if validator := note.get("validator"):
-            return held, {"Range": f"bytes={held}-", "If-Range": validator}
-        return (held, {"Range": f"bytes={held}-"}) if self.may_resume_blindly else (0, {})
+        if not held or note.get("url") != self._identity:
+            return 0, pinned
+        ranged = {"Range": f"bytes={held}-", **pinned}
+        if not pinned and (validator := note.get("validator")):
+            return held, {**ranged, "If-Range": validator}
+        return (held, ranged) if self.may_resume_blindly or pinned else (0, pinned)
 
     def _judge(self, error: urllib.error.HTTPError, start: int) -> None:
         error.close()
         complete = f"bytes */{start}"
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
-            if error.headers.get("Content-Range") == complete:
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
+            # a server that does not say how long the file is leaves that to the digest
+            whole = error.headers.get("Content-Range")
+            if whole == complete or (whole is None and start == self.file.size):
                 return
             self.part.unlink()
             raise _CutError("the server's file changed")
-        if error.code in _TRANSIENT:
+        if error.code in TRANSIENT:
             raise _CutError(f"HTTP {error.code} {error.reason}")
-        raise CommandError(f"{self.url}: HTTP {error.code} {error.reason}; check the source of the model")
+        raise CommandError(f"{shown(self.file.url)}: HTTP {error.code} {error.reason}; {_advice(error.code)}")
 
-    def _receive(self, response: http.client.HTTPResponse, start: int) -> None:
+    def _refuse_another_range(self, headers: HTTPMessage, start: int) -> None:
+        """RFC 9110, 14.4: a part says where it begins. Written elsewhere it would damage what is there."""
+        if not headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            self.part.unlink(missing_ok=True)
+            raise _CutError(f"asked for the bytes from {start}, the server sent others")
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        """This side of the network: another attempt would not help."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                raise CommandError(self._full()) from error
+            raise CommandError(
+                f"{self.file.uri}: {self.part} cannot be written: {error.strerror or error}; check the volume"
+            ) from error
+
+    def _receive(self, response: HTTPResponse, start: int) -> None:
         length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
-        self._write_note(response.headers)
-        with self.part.open("r+b" if start else "wb") as file:
+        total = start + int(length) if length else self.file.size
+        with self._here():
+            self._write_note(response.headers)
+            self._refuse_too_large(start, total)
+            # without a buffer: what does not fit is known where it is written, and not once more on closing
+            opened = self.part.open("r+b" if start else "wb", buffering=0)
+        with opened as file:
             file.seek(start)
             held = self._copy(response, file, start, total)
         if total is not None and held < total:
             raise _CutError(f"the connection ended at byte {held} of {total}")
 
-    def _write_note(self, headers: http.client.HTTPMessage) -> None:
+    def _refuse_too_large(self, start: int, total: int | None) -> None:
+        """Before the first byte: hours of download that end in a full disk help nobody."""
+        disk = os.statvfs(self.part.parent)
+        reusable = self._held() if not start else 0
+        if total is not None and total - start > disk.f_bavail * disk.f_frsize + reusable:
+            raise CommandError(self._full(total))
+
+    def _full(self, total: int | None = None) -> str:
+        needed = f"its {total} bytes" if total else "it"
+        return (
+            f"{self.file.uri}: no room for {needed} in {self.part.parent} ({self._held()} bytes are there): make room"
+        )
+
+    def _write_note(self, headers: HTTPMessage) -> None:
         etag = headers.get("ETag", "")
         # RFC 9110, 13.1.5: a weak ETag must not be sent in If-Range
         validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-        write_note(self._note, {"url": self.url, "validator": validator})
+        write_note(self._note, {"url": self._identity, "validator": validator})
 
-    def _copy(self, response: http.client.HTTPResponse, file: IO[bytes], held: int, total: int | None) -> int:
-        began, first = self.clock.now(), held
+    def _copy(self, response: HTTPResponse, file: FileIO, held: int, total: int | None) -> int:
+        now = self.http.clock.now
+        began, first = now(), held
         reported = began
+        self.report(held, total)
         while block := response.read(_BLOCK):
-            file.write(block)
+            with self._here():
+                _write(file, block)
             held += len(block)
-            now = self.clock.now()
-            if now - reported >= _PROGRESS_EVERY:
-                reported = now
-                rate = round((held - first) / (now - began))
+            self.report(held, total)
+            if now() - reported >= _PROGRESS_EVERY:
+                reported = now()
+                rate = round((held - first) / (reported - began))
                 log.info("downloading", extra={"bytes": held, "total": total, "bytes_per_second": rate})
         return held
+
+
+def _write(file: FileIO, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:  # a disk that fills up takes what still fits, and then says so
+        rest = rest[file.write(rest) :]
+
+
+def _advice(status: int) -> str:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return "check the credentials of the source, and whether they may read it"
+    if status == HTTPStatus.PRECONDITION_FAILED:
+        return "the file changed while it was downloaded; the next attempt begins anew"
+    return "check the source of the model"

@@ -1,0 +1,1 @@
+"""Where files come from: a module for each scheme, and what several of them share. Nothing here writes a file."""
