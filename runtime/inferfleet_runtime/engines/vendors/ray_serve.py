@@ -1,0 +1,102 @@
+"""Ray Serve LLM, vLLM inside, on CUDA: one pod with one replica. Pure.
+
+Facts: `ray.serve.llm` and KubeRay's documentation (1.7.0). Clusters that run KubeRay write the same into a RayService.
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig
+from inferfleet_runtime.engines.vendors import vllm
+from inferfleet_runtime.engines.vendors.vendor import (
+    FILES_DIR,
+    Container,
+    Method,
+    Series,
+    VendorEngine,
+    check,
+    compact,
+    homeless,
+    require,
+    step_tokens,
+)
+
+METRICS_PORT = 8080
+CONFIG = "serve.yaml"
+_METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
+
+
+def render(config: RuntimeConfig) -> Container:
+    """The container, which begins a Ray of its own. Raises UnsupportedError."""
+    device = check(config, RAY_SERVE)
+    modality = config.modality or "Text"
+    require(modality == "Text", "ray-serve", f"serves Text here, not {modality}")
+    require(not config.adapters, "ray-serve", "takes adapters from cloud storage only (adapters)")
+    files = {CONFIG: compact(application(config, device)) + "\n"}
+    start = (
+        f"ray start --head --metrics-export-port={METRICS_PORT} --disable-usage-stats"
+        f" && exec serve run {FILES_DIR / CONFIG}"
+    )
+    return Container(RAY_SERVE.images["cuda"], ("/bin/bash", "-c"), (start,), homeless(), files)
+
+
+def application(config: RuntimeConfig, device: Device) -> dict[str, Any]:
+    """Serve's configuration, which is what a RayService has as `serveConfigV2`. Raises UnsupportedError."""
+    model = {
+        "model_loading_config": {"model_id": config.served_model_name, "model_source": str(MODEL_DIR)},
+        "engine_kwargs": _engine(config, device),
+        # replicas are the operator's to count
+        "deployment_config": {"num_replicas": 1, "max_ongoing_requests": config.slots},
+        "log_engine_metrics": True,
+    }
+    return {
+        "http_options": {"host": "0.0.0.0", "port": PORT},  # noqa: S104 - a pod's address is not known to it
+        "applications": [
+            {
+                "name": "llm",
+                "route_prefix": "/",
+                "import_path": "ray.serve.llm:build_openai_app",
+                "args": {"llm_configs": [model]},
+            }
+        ],
+    }
+
+
+def _engine(config: RuntimeConfig, device: Device) -> dict[str, Any]:
+    spread = device.parallelism
+    require(spread.data == 1, "ray-serve", "replicates through deployments (device.parallelism.data)")
+    found: dict[str, Any] = {
+        "max_model_len": config.context_tokens,
+        "max_num_seqs": config.slots,
+        "max_num_batched_tokens": step_tokens(config),
+        "tensor_parallel_size": spread.tensor,
+        "pipeline_parallel_size": spread.pipeline,
+        "enable_expert_parallel": spread.expert,
+        "gpu_memory_utilization": device.memory_share,
+        "kv_cache_dtype": vllm.kv_cache_dtype(config, device, RAY_SERVE.name),
+        "enable_prefix_caching": config.prefix_cache != "Off",
+        "enable_chunked_prefill": config.chunked_prefill != "Off",
+        "speculative_config": vllm.speculative(config.speculation) if config.speculation else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _as_ray_says(series: Series) -> Series:
+    """Colons are not for exporters, so `vllm:x` comes out as `ray_vllm_x`."""
+    names = tuple(f"ray_{name.replace(':', '_')}" for name in series.names)
+    return Series((*names, *(name.replace("ray_vllm", "ray_vllm:") for name in names)))
+
+
+RAY_SERVE = VendorEngine(
+    name="ray-serve",
+    title="Ray Serve LLM",
+    version="KubeRay 1.7.0",
+    images=MappingProxyType({"cuda": ""}),
+    series=MappingProxyType({name: _as_ray_says(series) for name, series in vllm.VLLM.series.items()}),
+    render=render,
+    health_path="/-/healthz",
+    metrics_port=METRICS_PORT,
+    startup_seconds=MappingProxyType({"cuda": 1800.0}),
+    speculation=MappingProxyType({"cuda": _METHODS}),
+    lacks=("an image that is known here: name one of rayproject/ray-llm", "a second served name"),
+)

@@ -1,0 +1,97 @@
+"""Triton with its vLLM backend, behind its OpenAI front end, on CUDA. Pure.
+
+Facts: the server's and the backend's documentation, release 26.07. For language models the engines themselves serve
+better; this is for fleets that have Triton already.
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig
+from inferfleet_runtime.engines.vendors import vllm
+from inferfleet_runtime.engines.vendors.vendor import (
+    FILES_DIR,
+    Container,
+    Method,
+    Series,
+    VendorEngine,
+    bare_name,
+    check,
+    compact,
+    homeless,
+    options,
+    require,
+    step_tokens,
+)
+
+METRICS_PORT = 8002
+FRONT = "/opt/tritonserver/python/openai/openai_frontend/main.py"
+_METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
+
+
+def render(config: RuntimeConfig) -> Container:
+    """The container, and the model repository as its files. Raises UnsupportedError."""
+    device = check(config, TRITON)
+    modality = config.modality or "Text"
+    require(modality == "Text", "triton", f"serves Text here, not {modality}")
+    require(not config.adapters, "triton", "gets no LoRA adapters from here (adapters)")
+    args = {
+        "--model-repository": str(FILES_DIR / "repository"),
+        "--tokenizer": str(MODEL_DIR),
+        "--openai-port": PORT,
+        "--host": "0.0.0.0",  # noqa: S104 - a pod's address is not known to it
+    }
+    image = TRITON.images["cuda"]
+    return Container(image, ("python3", FRONT), options(args), homeless(), repository(config, device))
+
+
+def repository(config: RuntimeConfig, device: Device) -> dict[str, str]:
+    """Files of a model repository with one model, whose folder is its name. Raises UnsupportedError."""
+    folder = f"repository/{bare_name(config)}"
+    return {
+        f"{folder}/config.pbtxt": 'backend: "vllm"\ninstance_group [{ count: 1, kind: KIND_MODEL }]\n',
+        f"{folder}/1/model.json": compact(_engine(config, device)) + "\n",
+    }
+
+
+def _engine(config: RuntimeConfig, device: Device) -> dict[str, Any]:
+    spread = device.parallelism
+    found: dict[str, Any] = {
+        "model": str(MODEL_DIR),
+        "max_model_len": config.context_tokens,
+        "max_num_seqs": config.slots,
+        "max_num_batched_tokens": step_tokens(config),
+        "tensor_parallel_size": spread.tensor,
+        "pipeline_parallel_size": spread.pipeline,
+        "data_parallel_size": spread.data,
+        "enable_expert_parallel": spread.expert,
+        "gpu_memory_utilization": device.memory_share,
+        "kv_cache_dtype": vllm.kv_cache_dtype(config, device, TRITON.name),
+        "enable_prefix_caching": config.prefix_cache != "Off",
+        "enable_chunked_prefill": config.chunked_prefill != "Off",
+        "speculative_config": vllm.speculative(config.speculation) if config.speculation else None,
+        # vLLM's own series beside Triton's, on the metrics port
+        "disable_log_stats": False,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+TRITON = VendorEngine(
+    name="triton",
+    title="Triton",
+    version="26.07",
+    images=MappingProxyType({"cuda": "nvcr.io/nvidia/tritonserver:26.07-vllm-python-py3"}),
+    series=MappingProxyType(
+        dict(vllm.VLLM.series)
+        | {
+            Metric.REQUESTS_WAITING: Series(("vllm:num_requests_waiting", "nv_inference_pending_request_count")),
+            Metric.REQUEST_SUCCESS: Series(("vllm:request_success_total", "nv_inference_request_success")),
+        }
+    ),
+    render=render,
+    health_path="/health/ready",
+    metrics_port=METRICS_PORT,
+    startup_seconds=MappingProxyType({"cuda": 1200.0}),
+    speculation=MappingProxyType({"cuda": _METHODS}),
+    lacks=("a name with a namespace: the model's folder is its name", "LoRA through this release"),
+)
