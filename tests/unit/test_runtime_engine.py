@@ -10,11 +10,11 @@ import fakes
 import pytest
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.hosts.engine import Timing, running
-from inferfleet_runtime.hosts.engine_log import is_own_error, lines
+from inferfleet_runtime.hosts.llama.log import is_own_error, lines
+from inferfleet_runtime.hosts.llama.process import Timing, cpu_ticks, figures, running
 
 PROCESS = Path(fakes.__path__[0]) / "engine_process.py"
-QUICK = Timing(heartbeat_every=0.01, stalled_after=100.0, stop_within=20.0)
+QUICK = Timing(heartbeat_every=0.01, frozen_after=50.0, stalled_after=100.0, stop_within=20.0)
 
 
 class Clock:
@@ -132,3 +132,25 @@ async def test_lines_are_cut_but_not_lost():
 )
 def test_only_errors_in_the_engines_own_words_are_logged(line, own):
     assert is_own_error(line) is own
+
+
+async def test_an_engine_that_neither_answers_nor_works_is_a_problem_long_before_a_busy_one():
+    clock = Clock()
+    timing = Timing(heartbeat_every=0.01, frozen_after=0.1, stalled_after=100.0, stop_within=20.0)
+    async with engine("well", clock, timing) as server:
+        await server.load()
+        os.kill(server._process.pid, signal.SIGSTOP)
+        clock.time = 5.0
+        await until(lambda: server.problem().endswith("s and does nothing"))
+
+
+def test_cpu_time_is_that_of_the_process():
+    before = cpu_ticks(os.getpid())
+    while cpu_ticks(os.getpid()) == before:
+        sum(range(10_000))
+    assert cpu_ticks(2**22 + 1) == 0
+
+
+def test_the_engines_figures_are_read_from_its_exposition():
+    text = '# HELP llamacpp:a x\n# TYPE llamacpp:a counter\nllamacpp:a 1.5e+06\nllamacpp:p{position="0"} 3\nother 1\n'
+    assert figures(text) == {"a": 1.5e6}

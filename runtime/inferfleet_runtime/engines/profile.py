@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+SCHEMES = frozenset({"file", "https", "oci", "hf", "s3", "gs"})
+"""Of the URIs that `inferfleet-runtime fetch` understands; the pod sees a `pvc://` source as `file://`."""
+
 
 @dataclass(frozen=True)
 class EngineProfile:
@@ -40,10 +43,29 @@ class EngineProfile:
     wants: Literal["gguf", "directory"] = "gguf"
     """What `inferfleet-runtime fetch` brings it: one GGUF file, or a whole repository at `contract.MODEL_DIR`."""
 
+    shape: Literal["Bundled", "Beside", "External"] = "Bundled"
+    """Bundled: the runtime runs it and serves in front of it. Beside: the vendor's image serves, and the runtime is a
+    sidecar. External: it runs outside the cluster."""
+    image: str = ""
+    """Of an engine beside; `{arch}` stands for x86_64 or arm64."""
+    kv_cache_step_bytes: int = 1
+    """An engine that sets its KV cache aside at its start takes a multiple of this."""
+    placed: bool = True
+    """Whether the operator deploys it; the candidates of an engine that only the runtime knows are rejected."""
+    built_for: str = ""
+    """How the catalog's names of architectures begin that it has builds for; empty: all of its platforms'."""
+    weight_copies: float = 1.0
+    """Bytes of weights in memory for each byte of the file, at the worst moment: some engines pack them anew."""
+
     def with_kv_cache(self, dtype: str | None) -> "EngineProfile":
         """Itself with the KV cache in the format asked for; None or one that it lacks: as it is by default."""
         found = self.kv_dtypes.get(dtype or "")
         return self if found is None else replace(self, kv_bytes_per_element=found)
+
+    def reserved_kv_bytes(self, held: float) -> float:
+        """What the engine takes for a KV cache that has to hold so much."""
+        step = self.kv_cache_step_bytes
+        return held if step == 1 else -(-held // step) * step
 
     def slot_context_tokens(self, context_tokens: int) -> int:
         """Tokens of KV cache that the engine sets aside for a slot whose requests need `context_tokens`."""

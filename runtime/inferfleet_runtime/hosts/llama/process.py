@@ -6,16 +6,18 @@ import logging
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from inferfleet_runtime.engines.llama_cpp import ServerSettings
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.engine_log import is_own_error, lines
+from inferfleet_runtime.hosts import wire
+from inferfleet_runtime.hosts.backend import BackendError, Reply
+from inferfleet_runtime.hosts.llama.log import is_own_error, lines
 
 log = logging.getLogger(__name__)
 
@@ -27,33 +29,14 @@ _BLOCK = 2**16
 class Timing:
     """All in seconds."""
 
-    heartbeat_every: float = 10.0
-    stalled_after: float = 120.0
-    """Without a heartbeat. One step of a large prefill on a throttled CPU takes tens of seconds."""
+    heartbeat_every: float = 1.0
+    frozen_after: float = 10.0
+    """Without a heartbeat and without a tick of CPU time: stopped, or waiting for what never comes."""
+    stalled_after: float = 60.0
+    """Without a heartbeat, however busy. The engine answers between the steps of a prefill and within them, but a
+    throttled CPU may give it no time to do so."""
     stop_within: float = 5.0
     """For each step of an end: asking, killing, reading what is left."""
-
-
-@dataclass(frozen=True)
-class _Reply:
-    _response: aiohttp.ClientResponse
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, OSError) as error:
-            raise BackendError(str(error)) from error
-
-    async def read(self) -> bytes:
-        try:
-            return await self._response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise BackendError(str(error)) from error
 
 
 class LlamaServer:
@@ -64,14 +47,17 @@ class LlamaServer:
         self._process = process
         self._now, self._timing = now, timing
         self._heard = now()
+        self._still = 0
         self._address = ""
+        self._drafts = False
+        self._figures: Mapping[str, float] = {}
         self._hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         # the engine closes idle connections, and a request on a stale one fails: never reuse any
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         self._readers = self._tasks(self._read_log(), self._read_output())
-        self._beats = self._tasks(self._beat())
+        self._beats = self._tasks(self._beat(), self._watch())
 
     @staticmethod
     def _tasks(*work: Coroutine[Any, Any, None]) -> frozenset[asyncio.Task[None]]:
@@ -82,24 +68,16 @@ class LlamaServer:
         line = await self._hello
         if not line:
             await self.ended()
-        self._address = json.loads(line)["address"]
+        hello = json.loads(line)
+        self._address, self._drafts = hello["address"], hello.get("drafts", False)
         self._heard = self._now()
 
-    @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[_Reply]:
-        """See Backend."""
-        try:
-            response = await self._session.post(self._address + path, json=body)
-        except (aiohttp.ClientError, OSError) as error:
-            raise BackendError(str(error)) from error
-        try:
-            yield _Reply(response)
-        finally:
-            # closes the connection of an unfinished answer, at which the engine frees its slot
-            response.close()
+    def post(self, path: str, body: Mapping[str, Any]) -> AbstractAsyncContextManager[Reply]:
+        """Begin a request. Raises BackendError on entering."""
+        return wire.post(self._address, path, body)
 
     async def vocabulary(self) -> int:
-        """See Backend."""
+        """How many token ids the model knows. Raises BackendError."""
         try:
             async with self._session.get(self._address + "/v1/models") as response:
                 models = await response.json()
@@ -107,12 +85,32 @@ class LlamaServer:
             raise BackendError(str(error)) from error
         return int(models["data"][0]["meta"]["n_vocab"])
 
+    def figures(self) -> Mapping[str, float]:
+        """The engine's own counters at the last heartbeat, by llama.cpp's names; requests count when they end."""
+        return self._figures
+
+    @property
+    def drafts(self) -> bool:
+        """Whether it can draft, and can be told to and not to."""
+        return self._drafts
+
+    def draft(self, on: bool) -> None:
+        """Have it draft tokens or not, from its next step on."""
+        assert self._process.stdin
+        if self._drafts and not self._process.stdin.is_closing():
+            self._process.stdin.write(b"draft on\n" if on else b"draft off\n")
+
     def problem(self) -> str:
-        """See Backend."""
+        """Why it can serve no more; empty while it works."""
         if self._process.returncode is not None:
             return f"the engine's process ended with code {self._process.returncode}"
         silent = self._now() - self._heard
-        if self._address and silent > self._timing.stalled_after:
+        if not self._address or silent <= self._timing.frozen_after:
+            return ""
+        # counted, not timed: after a standstill of this process both would seem to have stood still
+        if self._still * self._timing.heartbeat_every > self._timing.frozen_after:
+            return f"the engine has not answered for {silent:.0f} s and does nothing"
+        if silent > self._timing.stalled_after:
             return f"the engine's loop has not answered for {silent:.0f} s"
         return ""
 
@@ -163,10 +161,19 @@ class LlamaServer:
                 continue
             try:
                 async with self._session.get(self._address + "/metrics") as response:
-                    await response.read()
+                    self._figures = figures(await response.text())
                 self._heard = self._now()
             except (aiohttp.ClientError, OSError) as error:
                 log.warning("no heartbeat of the engine", extra={"error": str(error)})
+
+    async def _watch(self) -> None:
+        """See whether it works, whatever it answers."""
+        before = 0
+        while True:
+            await asyncio.sleep(self._timing.heartbeat_every)
+            ticks = cpu_ticks(self._process.pid)
+            self._still = self._still + 1 if ticks == before else 0
+            before = ticks
 
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
@@ -175,7 +182,7 @@ class LlamaServer:
         await self._session.close()
         assert self._process.stdin
         self._process.stdin.close()
-        if not await self._gone():
+        if self.problem() or not await self._gone():
             log.warning("the engine does not end by itself and is killed")
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -200,18 +207,38 @@ def _check_watch(task: asyncio.Task[Any]) -> None:
         raise CommandError(f"the watch over the engine failed: {error!r}") from error
 
 
+def cpu_ticks(pid: int) -> int:
+    """CPU time that a process has used, in the kernel's ticks; 0 if it is gone. Proc(5): fields 14 and 15 of stat."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    fields = stat.rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def figures(exposition: str) -> dict[str, float]:
+    """Unlabelled samples of a Prometheus text, by their names without `llamacpp:`."""
+    lines = (line.split() for line in exposition.splitlines() if line.startswith("llamacpp:") and "{" not in line)
+    return {name.removeprefix("llamacpp:"): float(value) for name, value in lines}
+
+
 def command(settings: ServerSettings) -> list[str]:
     """How the engine's process is started."""
-    return [sys.executable, "-m", "inferfleet_runtime.hosts.llama_server", json.dumps(asdict(settings))]
+    return [sys.executable, "-m", "inferfleet_runtime.hosts.llama.server", json.dumps(asdict(settings))]
 
 
 @asynccontextmanager
 async def running(
-    argv: Sequence[str], now: Callable[[], float], timing: Timing | None = None
+    argv: Sequence[str],
+    now: Callable[[], float],
+    timing: Timing | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[LlamaServer]:
-    """An engine that is loading; its process ends with the context."""
+    """An engine that is loading; its process ends with the context. Without `environment` it has this process's."""
     process = await asyncio.create_subprocess_exec(
         *argv,
+        env=environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

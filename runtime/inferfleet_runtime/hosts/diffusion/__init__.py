@@ -1,0 +1,1 @@
+"""Diffusers: a process that makes one picture or video after the other."""

@@ -1,0 +1,1 @@
+"""OpenVINO GenAI: a process that steps, and answers in the words of llama.cpp's server."""

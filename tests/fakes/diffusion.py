@@ -1,0 +1,144 @@
+"""A maker of pictures without a model: steps when the test says so, and a service of it over real HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from inferfleet_runtime.api.media import Generation, MediaLimits, Pipeline, Shape
+from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.front.jobs import Bounds, Jobs, Shelf
+from inferfleet_runtime.front.media import Chance, Media, MediaCounters
+from inferfleet_runtime.front.media_serve import NoText, routes
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.server import application
+from inferfleet_runtime.front.service import Service
+from inferfleet_runtime.hosts.diffusion.host import Made
+
+OPTIONS = frozenset({"guidance_scale", "negative_prompt"})
+PICTURES = Pipeline("Image", Shape(512, 512, 20), grid=8, options=OPTIONS)
+VIDEOS = Pipeline("Video", Shape(512, 256, 20, 17, 8.0), grid=32, frame_grid=8, options=OPTIONS)
+PROMPT_TOKENS = 5
+
+
+@dataclass
+class FakeMaker:
+    """Strict: a second generation at once fails the test. Steps are made while `flowing` is set."""
+
+    error: Exception | None = None
+    """Raised after the first step."""
+    trouble: str = ""
+    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[Generation] = field(default_factory=list)
+    """Every generation, in order."""
+    busy: bool = False
+
+    def __post_init__(self) -> None:
+        """Steps are made unless a test stops them."""
+        self.flowing.set()
+
+    async def generate(self, asked: Generation, on_step: Callable[[int], None]) -> Made:
+        """See Maker. The file says what was asked for."""
+        assert not self.busy, "two generations at once"
+        self.asked.append(asked)
+        self.busy = True
+        try:
+            for step in range(asked.shape.steps):
+                await self.flowing.wait()
+                await asyncio.sleep(0)
+                on_step(step + 1)
+                if self.error:
+                    raise self.error
+        finally:
+            self.busy = False
+        return Made(f"{asked.format} of {asked.prompt} by {asked.seed}".encode(), PROMPT_TOKENS)
+
+    def problem(self) -> str:
+        """See Maker."""
+        return self.trouble
+
+
+class Pod:
+    """A media service in front of a fake, and a client of it."""
+
+    def __init__(self, maker, media, client, clock):
+        self.maker, self.media, self.client, self.clock = maker, media, client, clock
+
+    def value(self, name, **labels):
+        return self.media.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
+
+    def draw(self, headers=None, **fields):
+        body = {"model": "m", "prompt": "a house", **fields}
+        return self.client.post("/v1/images/generations", json=body, headers=headers)
+
+    async def film(self, headers=None, status=200, **fields):
+        """The answer to a new job."""
+        body = {"model": "m", "prompt": "waves", **fields}
+        async with self.client.post("/v1/videos", json=body, headers=headers) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def get(self, path, status=200, headers=None):
+        async with self.client.get(f"/v1/videos{path}", headers=headers) as response:
+            assert response.status == status, await response.text()
+            return await response.json() if "json" in response.content_type else await response.read()
+
+    async def done(self, video, status="completed"):
+        """Wait until the job has ended so."""
+        async with asyncio.timeout(20):
+            while (job := await self.get(f"/{video['id']}"))["status"] in ("queued", "in_progress"):
+                await asyncio.sleep(0.002)
+        assert job["status"] == status, job
+        return job
+
+    async def until(self, running, waiting=0):
+        """Wait until so many requests run and wait."""
+        admission = self.media.service.gate.admission
+        async with asyncio.timeout(20):
+            while (admission.running, admission.waiting) != (running, waiting):
+                await asyncio.sleep(0.002)
+
+
+class Clock:
+    """Unix seconds, which a test moves."""
+
+    def __init__(self):
+        self.now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@asynccontextmanager
+async def media_pod(folder, pipeline, bounds=None, max_queued_tokens=100_000, maker=None, **config):
+    values = {
+        "servedModelName": "team/m",
+        "workloadClass": "pictures",
+        "engine": "diffusers",
+        "modality": pipeline.modality,
+        "source": {"uri": "file:///m"},
+        "slots": 1,
+        "contextTokens": 1000,
+        "threads": 1,
+        "admission": {"maxQueuedTokens": max_queued_tokens},
+        "benchmark": {"promptTokens": 1, "outputTokens": 1},
+        "drainSeconds": 5,
+    }
+    parsed = RuntimeConfig.model_validate(values | config)
+    fake, clock, numbers = maker or FakeMaker(), Clock(), count(1)
+    metrics = Metrics(CollectorRegistry(), "team/m", parsed.context_tokens)
+    service = Service(parsed, NoText(fake), metrics, asyncio.get_running_loop().time)
+    shelf = Shelf(folder / "results")
+    shelf.clear()
+    chance = Chance(clock, lambda: 42, lambda: f"video_{next(numbers)}")
+    media = Media(service, fake, MediaCounters(metrics.registry, "team/m"), chance, Jobs(bounds or Bounds()), shelf)
+    media.limits = MediaLimits(service.limits.names, pipeline, usual=pipeline.usual)
+    service.ready(capacity=100.0)
+    server = TestServer(application(service, routes(media)))
+    async with TestClient(server) as client:
+        yield Pod(fake, media, client, clock)
+        await media.close()
