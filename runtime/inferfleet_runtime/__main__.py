@@ -1,9 +1,10 @@
-"""The command line: `inferfleet-runtime fetch | quantize | serve | check-config`. The composition root."""
+"""The command line: `fetch`, `quantize`, `serve`, `check-config` and the tools. The composition root."""
 
 import argparse
 import asyncio
 import json
 import logging
+import os
 import random
 import sys
 import time
@@ -12,10 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
-from inferfleet_runtime import __version__, contract, logs
+from inferfleet_runtime import __version__, contract, logs, tools
 from inferfleet_runtime.config import Paths, load
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.engines.llama_cpp import server_settings
+from inferfleet_runtime.engines.diffusers import DIFFUSERS, DiffusionSettings, diffusion_settings
+from inferfleet_runtime.engines.llama_cpp import ServerSettings, server_settings
+from inferfleet_runtime.engines.vendors.render import VENDORS, render
+from inferfleet_runtime.engines.vendors.vendor import Container, UnsupportedError
 from inferfleet_runtime.errors import CommandError, ConfigError
 
 log = logging.getLogger(__name__)
@@ -27,32 +31,72 @@ Command = Callable[[RuntimeConfig, Paths, argparse.Namespace], None]
 
 
 def _fetch(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> None:
-    from inferfleet_runtime.weights.download import Clock  # noqa: PLC0415
-    from inferfleet_runtime.weights.fetch import fetch  # noqa: PLC0415
+    from inferfleet_runtime.weights import command  # noqa: PLC0415
+    from inferfleet_runtime.weights.sources.http_client import Clock  # noqa: PLC0415
 
-    fetch(config.source, paths, Clock(time.monotonic, time.sleep))
+    command.run(config, paths, os.environ, Clock(time.monotonic, time.sleep), contract.PORT)
 
 
 def _quantize(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> None:
-    from inferfleet_runtime.weights.quantize import quantize  # noqa: PLC0415
+    from inferfleet_runtime.weights import lease  # noqa: PLC0415
+    from inferfleet_runtime.weights.quantizing.job import Job, quantize  # noqa: PLC0415
 
     if config.quantize is None:
         log.info("nothing to quantize: the fetched file is served as it is")
         return
-    quantize(paths.fetched, paths.at(config.weights_file()), config.quantize.type, time.monotonic)
+    job = Job(paths.fetched, paths.at(config.weights_file()), config.quantize.type, config.threads)
+    with lease.held(paths):
+        quantize(job, time.monotonic)
+    lease.let_go(paths, paths.fetched)
 
 
 def _serve(config: RuntimeConfig, paths: Paths, arguments: argparse.Namespace) -> None:
     from inferfleet_runtime.front.serve import Ambient, serve  # noqa: PLC0415
+    from inferfleet_runtime.weights import lease, notes  # noqa: PLC0415
 
-    ambient = Ambient(time.monotonic, random.Random())  # noqa: S311 - prompts of a benchmark
-    asyncio.run(serve(config, paths.at(config.weights_file()), arguments.port, ambient))
+    if config.engine in VENDORS:
+        raise ConfigError(f"engine: {config.engine} serves in an image of its own; run `inferfleet-runtime sidecar`")
+    rng = random.Random()  # noqa: S311 - prompts of a benchmark
+    ambient = Ambient(time.monotonic, rng, capacity_file=paths.at(contract.CAPACITY_PATH))
+    notes.refuse_unverified(config, paths)
+    with lease.held(paths):
+        if config.engine == DIFFUSERS.name:
+            from inferfleet_runtime.front.media_serve import serve_media  # noqa: PLC0415
+
+            asyncio.run(serve_media(config, paths, arguments.port, ambient))
+        else:
+            asyncio.run(serve(config, paths.at(config.weights_file()), arguments.port, ambient))
+
+
+def _sidecar(config: RuntimeConfig, paths: Paths, arguments: argparse.Namespace) -> None:
+    from inferfleet_runtime.sidecar.run import Ambient, sidecar  # noqa: PLC0415
+    from inferfleet_runtime.weights import lease  # noqa: PLC0415
+
+    rng = random.Random()  # noqa: S311 - prompts of a benchmark
+    ambient = Ambient(time.monotonic, rng, arguments.engine_url)
+    with lease.held(paths):
+        asyncio.run(sidecar(config, paths, arguments.port, ambient))
 
 
 def _check_config(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) -> None:
-    engine = asdict(server_settings(config, paths.at(config.weights_file())))
+    engine = asdict(_engine_settings(config, paths))
     shown = {"config": config.model_dump(mode="json", by_alias=True), "engine": engine}
     print(json.dumps(shown, indent=2))  # noqa: T201 - the command's answer
+
+
+def _engine_settings(config: RuntimeConfig, paths: Paths) -> ServerSettings | DiffusionSettings | Container:
+    if config.engine in VENDORS:
+        return _rendered(config)
+    if config.engine == DIFFUSERS.name:
+        return diffusion_settings(config, paths.at(contract.MODEL_DIR))
+    return server_settings(config, paths.at(config.weights_file()))
+
+
+def _rendered(config: RuntimeConfig) -> Container:
+    try:
+        return render(config)
+    except UnsupportedError as error:
+        raise ConfigError(str(error)) from error
 
 
 _COMMANDS: Mapping[str, tuple[Command, str]] = MappingProxyType(
@@ -60,6 +104,7 @@ _COMMANDS: Mapping[str, tuple[Command, str]] = MappingProxyType(
         "fetch": (_fetch, "bring the model file and verify it"),
         "quantize": (_quantize, "make the served file from the fetched one"),
         "serve": (_serve, "serve the OpenAI API until SIGTERM, then drain"),
+        "sidecar": (_sidecar, "watch the vendor's engine in the same pod until SIGTERM"),
         "check-config": (_check_config, "validate the configuration and print what follows from it"),
     }
 )
@@ -79,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--root", type=Path, default=Path("/"), help="prefix of every path of a pod")
         if name == "serve":
             command.add_argument("--port", type=int, default=contract.PORT, help="default: %(default)s")
+        if name == "sidecar":
+            command.add_argument("--port", type=int, default=contract.SIDECAR_PORT, help="default: %(default)s")
+            engine = f"http://127.0.0.1:{contract.PORT}"
+            command.add_argument("--engine-url", default=engine, help="of the engine's API; default: %(default)s")
+        if name == "quantize":
+            tools.add_quantize(command)
+    tools.add(commands)
     return parser
 
 
@@ -91,11 +143,11 @@ def run(argv: list[str]) -> int:
     """Run one command; the exit code. What a user can act on is one line on standard error."""
     arguments = _parser().parse_args(argv)
     logs.configure()
-    paths = Paths(arguments.root.absolute())
-    command, _ = _COMMANDS[arguments.command]
     try:
-        config = load(arguments.config or paths.at(contract.CONFIG_PATH))
-        command(config, paths, arguments)
+        if tool := tools.wanted(arguments):
+            tool(arguments)
+        else:
+            _in_pod(arguments)
     except ConfigError as error:
         return _complain(arguments.command, error, 2)
     except (CommandError, OSError) as error:
@@ -103,6 +155,12 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _in_pod(arguments: argparse.Namespace) -> None:
+    paths = Paths(arguments.root.absolute())
+    command, _ = _COMMANDS[arguments.command]
+    command(load(arguments.config or paths.at(contract.CONFIG_PATH)), paths, arguments)
 
 
 def _complain(command: str, error: Exception, code: int) -> int:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from inferfleet_runtime import contract
 from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.vendors.render import VENDORS
 from inferfleet_runtime.errors import ConfigError
 
 
@@ -53,9 +54,10 @@ def load(path: Path) -> contract.RuntimeConfig:
 
 def _contradiction(config: contract.RuntimeConfig) -> str:
     for name in (config.engine, *(config.may_use or ())):
-        if name not in ENGINES:
-            return f"engine: there is no {name}; there are {', '.join(sorted(ENGINES))}"
-    made = ENGINES[config.engine].quantizes_to
+        if name not in ENGINES and name not in VENDORS:
+            return f"engine: there is no {name}; there are {', '.join(sorted({*ENGINES, *VENDORS}))}"
+    profile = ENGINES.get(config.engine)
+    made = profile.quantizes_to if profile else frozenset()
     if config.quantize and config.quantize.type not in made:
         return f"quantize.type: {config.quantize.type} cannot be made; {', '.join(sorted(made))} can"
     load = config.benchmark.prompt_tokens + config.benchmark.output_tokens

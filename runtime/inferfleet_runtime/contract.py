@@ -17,10 +17,21 @@ IMAGE_VOLUME_DIR = PurePosixPath("/var/lib/inferfleet/image")
 """Where an `oci://` source is mounted read-only."""
 CLAIM_DIR = PurePosixPath("/var/lib/inferfleet/claim")
 """Where the PersistentVolumeClaim of a `pvc://` source is mounted read-only; the pod sees a `file://` source."""
+MODEL_DIR = WEIGHTS_DIR / "model"
+"""Where the files of a whole repository lie, for engines that want one (`EngineProfile.wants`)."""
+RESULTS_DIR = WEIGHTS_DIR / "results"
+"""Where `serve` keeps finished videos."""
+DRAFT_FILE = WEIGHTS_DIR / "draft.gguf"
+"""Weights of the speculator, where it has some."""
 CACHE_DIR = PurePosixPath("/var/lib/inferfleet/cache")
 """Where the node's cache of model files is mounted, if it has one; shared by the pods of a node."""
+LEASES_DIR = PurePosixPath("/var/lib/inferfleet/leases")
+"""The part of that cache in which `serve` says that it uses a file, so that no other pod evicts it; writable."""
+CACHE_BYTES = "INFERFLEET_CACHE_BYTES"
+"""Variable of `fetch`: what the node's cache may hold in all; absent: no bound but the disk."""
 CREDENTIALS_DIR = PurePosixPath("/var/run/secrets/inferfleet/credentials")
-"""One folder for each source with credentials, named after the source; a file for each key of its Secret."""
+"""One folder for each source with credentials; only `fetch` sees it. Its file `credential` holds what the Model's
+key of the Secret holds; of AWS keys there are `accessKeyId`, `secretAccessKey` and, if temporary, `sessionToken`."""
 CAPACITY_PATH = PurePosixPath("/etc/inferfleet/capacity.json")
 """A `KnownCapacity`, where somebody has measured this content before; beside the configuration, not part of it."""
 PORT = 8000
@@ -38,6 +49,12 @@ HEADER_TIMEOUT = "X-Inferfleet-Timeout"
 READY_PATH = "/health/ready"
 LIVE_PATH = "/health/live"
 METRICS_PATH = "/metrics"
+STARTED_PATH = "/health/started"
+"""Of the sidecar: whether the engine beside it has generated a token."""
+SIDECAR_PATH = "/health/sidecar"
+"""Of the sidecar: about itself, whatever the engine does."""
+DRAIN_PATH = "/drain"
+"""Of the sidecar: answers when no request is open any more, or the drain's time is over."""
 
 
 class Metric:
@@ -54,16 +71,36 @@ class Metric:
     INTER_TOKEN_LATENCY = "vllm:inter_token_latency_seconds"  # noqa: S105  histogram
     E2E_LATENCY = "vllm:e2e_request_latency_seconds"  # histogram
     QUEUE_TIME = "vllm:request_queue_time_seconds"  # histogram
+    PREFIX_CACHE_QUERIES = "vllm:prefix_cache_queries_total"
+    """Prompt tokens of requests that have ended; what follows counts some of them."""
+    PREFIX_CACHE_HITS = "vllm:prefix_cache_hits_total"
+    DRAFT_TOKENS = "vllm:spec_decode_num_draft_tokens_total"
+    """Proposed tokens of requests that have ended; only where the pod speculates, like what follows."""
+    ACCEPTED_TOKENS = "vllm:spec_decode_num_accepted_tokens_total"
+    SPECULATION_SECONDS = "inferfleet:speculation_seconds_total"
+    """Seconds in which tokens were proposed: it is switched off while it does not pay."""
     ARRIVAL_REQUESTS = "inferfleet:arrival_requests_total"
     """Every well-formed generation request that reached the pod, refused ones included."""
     ARRIVAL_PROMPT_TOKENS = "inferfleet:arrival_prompt_tokens_total"
     """Prompt tokens of those, estimated from their size (four bytes a token): a refused prompt is never tokenized."""
     REJECTED_REQUESTS = "inferfleet:rejected_requests_total"
+    TENANT_PROMPT_TOKENS = "inferfleet:tenant_prompt_tokens_total"
+    """By tenant, where a gateway names it; of the first 200 tenants, the others together as `other`."""
+    TENANT_GENERATION_TOKENS = "inferfleet:tenant_generation_tokens_total"
     SLOTS = "inferfleet:slots"
     """Gauge: how many requests decode at once."""
     CAPACITY = "inferfleet:capacity_tokens_per_second"
     """Gauge: generation tokens per second with every slot busy at the class's lengths, measured
     before the pod became Ready; 0 until then."""
+    FETCH_BYTES = "inferfleet:fetch_bytes"
+    """Gauge, only while `fetch` runs: bytes of the model's files that are there."""
+    FETCH_TOTAL_BYTES = "inferfleet:fetch_total_bytes"
+    """Gauge, only while `fetch` runs: bytes that there will be, as far as is known."""
+    IMAGES = "inferfleet:images_total"
+    VIDEO_SECONDS = "inferfleet:video_seconds_total"
+    DIFFUSION_STEPS = "inferfleet:diffusion_steps_total"
+    VIDEOS_STORED_BYTES = "inferfleet:videos_stored_bytes"
+    """Gauge: of the finished videos that the pod keeps."""
 
 
 class _Frozen(BaseModel):
@@ -147,6 +184,8 @@ class Device(_Frozen):
     parallelism: Parallelism = Parallelism()
     memory_share: float | None = Field(gt=0, le=1, default=None)
     """Of the device's memory that the engine may use; None: its default."""
+    kv_cache_bytes: int | None = Field(ge=1, default=None)
+    """What its KV cache may take, for an engine that sets it aside at its start; None: its default."""
 
 
 class KnownCapacity(_Frozen):
@@ -169,6 +208,19 @@ class Benchmark(_Frozen):
     prompt_tokens: int = Field(ge=1)
     output_tokens: int = Field(ge=1)
     max_seconds: float = Field(gt=0, default=10.0)
+
+
+class Media(_Frozen):
+    """What one request for pictures or videos usually asks for; four times as much is refused."""
+
+    width: int | None = Field(ge=1, default=None)
+    """Pixels. None, here and below: as the model's authors have it."""
+    height: int | None = Field(ge=1, default=None)
+    frames: int | None = Field(ge=1, default=None)
+    """Of a video."""
+    steps: int | None = Field(ge=1, default=None)
+    """Denoising steps."""
+    frames_per_second: float | None = Field(gt=0, default=None)
 
 
 class RuntimeConfig(_Frozen):
@@ -196,6 +248,8 @@ class RuntimeConfig(_Frozen):
     """Bundled engines that may serve instead of `engine` where processor, architecture and slots favour them."""
     modality: Literal["Text", "Embedding", "Image", "Video", "Audio"] | None = None
     """None: Text."""
+    media: Media | None = None
+    """Of modality Image and Video."""
     kv_cache: KvCache | None = None
     prefix_cache: Literal["On", "Off"] | None = None
     """None: on where the engine has one."""
@@ -207,5 +261,9 @@ class RuntimeConfig(_Frozen):
     """Of a vendor's engine; a bundled one runs on the CPU."""
 
     def weights_file(self) -> PurePosixPath:
-        """The file that `serve` loads."""
+        """The file that `serve` loads; an engine that wants a directory has `MODEL_DIR` instead."""
         return WEIGHTS_DIR / (f"{self.quantize.type}.gguf" if self.quantize else "model.gguf")
+
+    def adapter_file(self, name: str) -> PurePosixPath:
+        """Where the adapter of that name lies."""
+        return WEIGHTS_DIR / "adapters" / f"{name}.gguf"

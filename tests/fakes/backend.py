@@ -31,6 +31,8 @@ class FakeReply:
         """The same as one JSON object."""
         if self.status != 200:
             return json.dumps({"error": self.owner.refusal}).encode()
+        if "input" in self.body:
+            return json.dumps({"data": [], "usage": {"prompt_tokens": 7, "total_tokens": 7}}).encode()
         tokens = self.body["max_tokens"]
         for index in range(tokens):
             await self.owner.step(index)
@@ -62,6 +64,9 @@ class FakeBackend:
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     bodies: list[Mapping[str, Any]] = field(default_factory=list)
     """Every request, in order."""
+    salts: list[str] = field(default_factory=list)
+    """Of every request."""
+    counted: dict[str, float] = field(default_factory=dict)
     running: int = 0
 
     def __post_init__(self) -> None:
@@ -69,9 +74,10 @@ class FakeBackend:
         self.flowing.set()
 
     @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[FakeReply]:
+    async def post(self, path: str, body: Mapping[str, Any], salt: str = "") -> AsyncIterator[FakeReply]:
         """See Backend."""
-        assert path in ("/v1/chat/completions", "/v1/completions"), f"the engine has no {path}"
+        assert path in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"), f"the engine has no {path}"
+        self.salts.append(salt)
         assert self.running < self.slots, f"{self.running + 1} requests at once for {self.slots} slots"
         self.bodies.append(body)
         self.running += 1
@@ -92,6 +98,10 @@ class FakeBackend:
     async def vocabulary(self) -> int:
         """See Backend."""
         return 100
+
+    def counters(self) -> Mapping[str, float]:
+        """See Backend."""
+        return self.counted
 
     def problem(self) -> str:
         """See Backend."""

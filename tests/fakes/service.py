@@ -24,9 +24,9 @@ class Pod:
     def value(self, name, **labels):
         return self.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
 
-    def chat(self, **fields):
+    def chat(self, headers=None, **fields):
         body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
-        return self.client.post(CHAT, json=body)
+        return self.client.post(CHAT, json=body, headers=headers)
 
     async def until(self, running, waiting=0):
         """Wait until so many requests run and wait."""
@@ -37,8 +37,8 @@ class Pod:
 
 
 @asynccontextmanager
-async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, **backend):
-    config = RuntimeConfig.model_validate(
+async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, config=None, **backend):
+    settings = RuntimeConfig.model_validate(
         {
             "servedModelName": "team/m",
             "workloadClass": "chat",
@@ -50,11 +50,12 @@ async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, **backend):
             "admission": {"maxQueuedTokens": max_queued_tokens},
             "benchmark": {"promptTokens": 10, "outputTokens": 10},
             "drainSeconds": 5,
+            **(config or {}),
         }
     )
     fake = FakeBackend(slots, **backend)
-    metrics = Metrics(CollectorRegistry(), "team/m", config.context_tokens)
-    service = Service(config, fake, metrics, asyncio.get_running_loop().time)
+    metrics = Metrics(CollectorRegistry(), "team/m", settings.context_tokens)
+    service = Service(settings, fake, metrics, asyncio.get_running_loop().time)
     if phase is not Phase.STARTING:
         service.ready(capacity=2.0)
         service.phase = phase

@@ -130,9 +130,11 @@ def start(tmp_path_factory, model):
     """Start pods with changes to the configuration; all end with the tests."""
     pods = []
 
-    def starts(**changes):
+    def starts(files=None, **changes):
         root = tmp_path_factory.mktemp("pod")
         prepare(root, configuration(model, **changes))
+        for path, text in (files or {}).items():
+            (root / path).write_text(text)
         argv = [sys.executable, "-m", "inferfleet_runtime", "serve", "--root", root, "--port", str(port := free_port())]
         with (root / "log").open("w") as log:
             process = subprocess.Popen(argv, stderr=log, text=True, env=ENVIRONMENT)

@@ -6,7 +6,7 @@ import pytest
 from fakes.backend import FakeBackend
 
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.front.bench import measure
+from inferfleet_runtime.front.bench import known_capacity, measure
 from inferfleet_runtime.hosts.backend import BackendError
 
 
@@ -21,7 +21,7 @@ class Clocked(FakeBackend):
         self.time += 0.1 / self.slots
 
 
-def config(max_seconds):
+def config(max_seconds, **changes):
     return RuntimeConfig.model_validate(
         {
             "servedModelName": "team/m",
@@ -34,6 +34,7 @@ def config(max_seconds):
             "admission": {"maxQueuedTokens": 1000},
             "benchmark": {"promptTokens": 30, "outputTokens": 20, "maxSeconds": max_seconds},
             "drainSeconds": 5,
+            **changes,
         }
     )
 
@@ -83,3 +84,33 @@ async def test_a_request_that_is_cancelled_leaves_the_slots_alone():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert backend.running == 0
+
+
+async def test_what_is_known_is_not_measured_but_one_token_is_generated():
+    backend = Clocked(slots=4)
+    assert await measure(backend, config(1.0), random.Random(1), lambda: backend.time, known=123.0) == 123.0
+    assert [body["max_tokens"] for body in backend.bodies] == [1]
+
+
+async def test_a_model_that_embeds_is_measured_in_prompt_tokens():
+    backend = Clocked(slots=4)
+    clock = iter(range(100))
+    settings = config(0.5, modality="Embedding")
+    assert await measure(backend, settings, random.Random(1), lambda: next(clock)) == 4 * 7 / 2
+    assert [len(body["input"]) for body in backend.bodies] == [1, 30, 30, 30, 30]
+
+
+def test_the_known_capacity_is_that_of_the_same_slots(tmp_path):
+    file = tmp_path / "capacity.json"
+    assert known_capacity(None, 4) is None
+    assert known_capacity(file, 4) is None
+    file.write_text('{"tokensPerSecond": 55.5, "slots": 4}')
+    assert known_capacity(file, 4) == 55.5
+    assert known_capacity(file, 8) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"slots": 4}', '{"tokensPerSecond": 0, "slots": 4}'])
+def test_a_known_capacity_that_cannot_be_read_is_measured(tmp_path, text):
+    file = tmp_path / "capacity.json"
+    file.write_text(text)
+    assert known_capacity(file, 4) is None

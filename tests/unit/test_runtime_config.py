@@ -47,7 +47,7 @@ def written(tmp_path, values):
         ({"source": {"uri": "ftp://x"}}, "source.uri: string should match"),
         ({"colour": "red"}, "colour: extra inputs are not permitted"),
         ({"engine": "steam"}, "engine: there is no steam; there are "),
-        ({"quantize": {"type": "Q3_K"}}, "cannot be made; Q4_0, Q8_0 can"),
+        ({"quantize": {"type": "Q3_K"}}, "Q3_K cannot be made; IQ3_M, IQ3_S, "),
         (
             {"contextTokens": 64, "benchmark": {"promptTokens": 60, "outputTokens": 5}},
             "are 65, more than contextTokens 64",

@@ -2,7 +2,9 @@ import json
 
 import pytest
 
-from inferfleet_runtime.api.requests import ApiError, Limits, decode, from_engine, parse
+from inferfleet_runtime.api.calls import Limits
+from inferfleet_runtime.api.errors import ApiError, from_engine
+from inferfleet_runtime.api.requests import decode, parse
 from inferfleet_runtime.api.work import Work
 
 NAMES = frozenset({"team/m", "m", "team/m:chat", "m:chat"})
@@ -110,6 +112,23 @@ def test_only_what_the_engine_needs_is_forwarded():
     assert call.body.keys() == {"model", "messages", "temperature", "ignore_eos", "max_tokens"}
 
 
+def test_a_developer_is_a_system_to_the_template():
+    messages = [{"role": "developer", "content": "be brief"}, {"role": "user", "content": "x"}]
+    sent = parse(chat(messages=messages), CHAT, LIMITS).body["messages"]
+    assert [message["role"] for message in sent] == ["system", "user"]
+
+
+def test_the_functions_that_must_be_called_are_told_in_the_one_system_message():
+    tools = [{"type": "function", "function": {"name": "clock"}}]
+    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "x"}]
+    sent = parse(chat(messages=messages, tools=tools, tool_choice="required"), CHAT, LIMITS).body
+    assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+    assert sent["messages"][0]["content"].startswith("be brief")
+    assert "clock" in sent["messages"][0]["content"]
+    assert "tools" not in sent
+    assert messages[0]["content"] == "be brief"
+
+
 def test_null_is_the_same_as_absent():
     call = parse(chat(temperature=None, max_tokens=None, stream=None, n=None, n_cmpl=None), CHAT, LIMITS)
     assert call.body == {**chat(), "max_tokens": 40}
@@ -145,11 +164,12 @@ def test_a_pair_of_surrogates_is_a_character():
 
 def test_the_engines_context_error_gets_openais_code():
     error = {"type": "exceed_context_size_error", "n_prompt_tokens": 500, "n_ctx": 256, "message": "..."}
-    translated = from_engine(400, error, LIMITS)
+    translated = from_engine(400, error, 100, "input")
     assert (translated.status, translated.code) == (400, "context_length_exceeded")
+    assert translated.param == "input"
     assert "500 tokens" in translated.message
 
 
 def test_other_engine_errors_keep_their_status_and_message():
-    assert from_engine(400, {"message": "bad grammar"}, LIMITS).message == "bad grammar"
-    assert from_engine(500, {}, LIMITS).type == "server_error"
+    assert from_engine(400, {"message": "bad grammar"}, 100, "prompt").message == "bad grammar"
+    assert from_engine(500, {}, 100, "prompt").type == "server_error"

@@ -1,9 +1,11 @@
 import asyncio
 import json
+from io import BytesIO
 
 import pytest
 from fakes.service import CHAT, events, pod
 
+from inferfleet_runtime.front.server import largest_body
 from inferfleet_runtime.front.service import Phase
 
 
@@ -206,3 +208,38 @@ async def test_a_request_is_open_from_its_first_byte():
                 await asyncio.sleep(0.002)
         write.close()
         await write.wait_closed()
+
+
+def large(p, size, **fields):
+    """A chat whose body has at least so many bytes."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
+    raw = json.dumps(body | {"metadata": {"a": "x" * size}}).encode()
+    return p.client.post(CHAT, data=BytesIO(raw), headers={"Content-Type": "application/json"})
+
+
+async def test_a_body_that_could_not_fit_the_context_is_not_even_read():
+    async with pod() as p:
+        refused = await large(p, 2**20 + 64 * 1000)
+        assert refused.status == 413
+        assert p.backend.bodies == []
+
+
+async def test_a_large_body_within_its_bound_is_answered_and_checked_as_any_other():
+    async with pod() as p:
+        assert (await large(p, 2**20)).status == 200
+        assert (await large(p, 2**20, unheard_of=1)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("modality", "context_tokens", "most"),
+    [
+        (None, 1000, 2**20 + 64_000),
+        ("Text", 1000, 2**20 + 64_000),
+        ("Text", 1_000_000, 2**25),
+        ("Embedding", 1000, 2**25),
+        ("Image", 1000, 2**25),
+    ],
+)
+async def test_the_largest_body_follows_from_the_context_where_it_holds_one_text(modality, context_tokens, most):
+    async with pod(config={"contextTokens": context_tokens, "modality": modality}) as p:
+        assert largest_body(p.service.config) == most

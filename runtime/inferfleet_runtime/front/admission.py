@@ -1,7 +1,8 @@
 """Who decodes, who waits and who is refused. Pure: a state machine without clock or I/O.
 
-Requests are known by any hashable ticket. At most `slots` run; the others wait in order of arrival,
-their tokens bounded, so that a full queue is refused at the door and not after a time-out.
+Requests are known by any hashable ticket. At most `slots` run; the others wait, the higher priority first and
+within one in order of arrival. Their tokens are bounded, so that a full queue is refused at the door and not after
+a time-out; what waits with a lower priority makes room for a higher one.
 """
 
 from collections.abc import Hashable
@@ -26,7 +27,8 @@ class Admission:
     slots: int
     max_queued_tokens: int
     _running: set[Hashable] = field(default_factory=set)
-    _waiting: dict[Hashable, Work] = field(default_factory=dict)  # in order of arrival
+    _waiting: dict[int, dict[Hashable, Work]] = field(default_factory=dict)
+    """By priority, each in order of arrival; never an empty one."""
     _queued_tokens: int = 0
 
     @property
@@ -37,7 +39,7 @@ class Admission:
     @property
     def waiting(self) -> int:
         """Requests in the queue."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def queued_tokens(self) -> int:
@@ -46,30 +48,62 @@ class Admission:
 
     def queued_output_tokens(self) -> int:
         """What the queue will at most ask the engine to generate."""
-        return sum(work.output for work in self._waiting.values())
+        return sum(work.output for level in self._waiting.values() for work in level.values())
 
-    def offer(self, ticket: Hashable, work: Work) -> Verdict:
-        """Take in a new request; a refused one leaves no trace. A ticket may be offered once."""
-        if ticket in self._running or ticket in self._waiting:
+    def __contains__(self, ticket: Hashable) -> bool:
+        """Whether a request runs or waits."""
+        return ticket in self._running or any(ticket in level for level in self._waiting.values())
+
+    def offer(self, ticket: Hashable, work: Work, priority: int = 0) -> tuple[Verdict, tuple[Hashable, ...]]:
+        """Take in a new request, and who has to give up waiting for it.
+
+        A refused one leaves no trace and evicts nobody. A ticket may be offered once.
+        """
+        if ticket in self:
             raise ValueError(f"ticket {ticket!r} is in use")
         if len(self._running) < self.slots:
             self._running.add(ticket)
-            return Verdict.RUN
-        if self._queued_tokens + work.total > self.max_queued_tokens:
-            return Verdict.REFUSE
-        self._waiting[ticket] = work
+            return Verdict.RUN, ()
+        evicted = self._make_room(work.total, priority)
+        if evicted is None:
+            return Verdict.REFUSE, ()
+        for loser in evicted:
+            self._forget(loser)
+        self._waiting.setdefault(priority, {})[ticket] = work
         self._queued_tokens += work.total
-        return Verdict.WAIT
+        return Verdict.WAIT, evicted
+
+    def _make_room(self, tokens: int, priority: int) -> tuple[Hashable, ...] | None:
+        """Who must go for so many tokens: the lowest priority first, of it the latest; None if that is not enough."""
+        over = self._queued_tokens + tokens - self.max_queued_tokens
+        evicted: list[Hashable] = []
+        for level in sorted(level for level in self._waiting if level < priority):
+            for ticket, work in reversed(self._waiting[level].items()):
+                if over <= 0:
+                    break
+                evicted.append(ticket)
+                over -= work.total
+        return tuple(evicted) if over <= 0 else None
 
     def leave(self, ticket: Hashable) -> Hashable | None:
         """A request ended or its client is gone, wherever it was; the one that starts instead, if any."""
-        if work := self._waiting.pop(ticket, None):
-            self._queued_tokens -= work.total
+        if ticket not in self._running:
+            self._forget(ticket)
             return None
         self._running.remove(ticket)
         if not self._waiting:
             return None
-        first = next(iter(self._waiting))
-        self._queued_tokens -= self._waiting.pop(first).total
+        first = next(iter(self._waiting[max(self._waiting)]))
+        self._forget(first)
         self._running.add(first)
         return first
+
+    def _forget(self, ticket: Hashable) -> None:
+        """Take it out of the queue. KeyError where it is not in."""
+        for priority, level in self._waiting.items():
+            if work := level.pop(ticket, None):
+                self._queued_tokens -= work.total
+                if not level:
+                    del self._waiting[priority]
+                return
+        raise KeyError(ticket)

@@ -1,8 +1,10 @@
 """The runtime's metrics on an injected registry: vLLM's names, labels and buckets where vLLM has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from inferfleet_runtime.contract import Metric
 
@@ -16,6 +18,10 @@ _REQUEST_BUCKETS = (*_REQUEST, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0)
 
 FINISHED = ("stop", "length")
 """Values of `finished_reason` that exist before anything has finished; `tool_calls` counts as `stop`."""
+
+MOST_TENANTS = 200
+"""Tenants with series of their own; those that come later share the name `other`."""
+_OTHERS = "other"
 
 
 class Metrics:
@@ -56,10 +62,30 @@ class Metrics:
         )
         for reason in FINISHED:
             self._success.labels(model, reason)
+        labels = ["model_name", "tenant"]
+        self._tenants: set[str] = set()
+        self._tenant_prompt = Counter(
+            Metric.TENANT_PROMPT_TOKENS, "Prompt tokens of a tenant.", labels, registry=registry
+        )
+        self._tenant_generation = Counter(
+            Metric.TENANT_GENERATION_TOKENS, "Tokens generated for a tenant.", labels, registry=registry
+        )
 
     def succeeded(self, reason: str) -> None:
         """Count a request that ended well."""
         self._success.labels(self._model, reason if reason in FINISHED else "stop").inc()
+
+    def charge(self, tenant: str, prompt: int, generated: int) -> None:
+        """Count what a tenant has used, for its budget."""
+        if len(self._tenants) < MOST_TENANTS:
+            self._tenants.add(tenant)
+        name = tenant if tenant in self._tenants else _OTHERS
+        self._tenant_prompt.labels(self._model, name).inc(prompt)
+        self._tenant_generation.labels(self._model, name).inc(generated)
+
+    def follow(self, counters: Callable[[], Mapping[str, float]]) -> None:
+        """Publish at each scrape what the engine has counted itself, by name."""
+        self.registry.register(_Followed(counters, self._model))
 
     def watch(self, running: Callable[[], float], waiting: Callable[[], float], kv: Callable[[], float]) -> None:
         """Read these gauges from their source at each scrape."""
@@ -76,6 +102,20 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         family = Histogram(name, text, ["model_name"], registry=self.registry, buckets=buckets)
         return family.labels(self._model)
+
+
+class _Followed(Collector):
+    """Counters that are kept elsewhere."""
+
+    def __init__(self, counters: Callable[[], Mapping[str, float]], model: str) -> None:
+        self._counters, self._model = counters, model
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One family for each counter."""
+        for name, value in self._counters().items():
+            family = CounterMetricFamily(name, "Counted by the engine.", labels=["model_name"])
+            family.add_metric([self._model], value)
+            yield family
 
 
 def powers(limit: int) -> tuple[float, ...]:

@@ -2,15 +2,19 @@
 
 import logging
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.api.requests import ApiError, Endpoint
+from inferfleet_runtime.api.calls import Endpoint
+from inferfleet_runtime.api.errors import ApiError
 from inferfleet_runtime.front.trace import Trace
 
 log = logging.getLogger(__name__)
 
 _FRAMES = 8
+_BROKEN: Mapping[int, str] = MappingProxyType({502: "engine lost", 504: "late"})
 
 
 @dataclass
@@ -32,6 +36,10 @@ class Record:
         """The answer is an error."""
         self.outcome = "failed" if error.status >= 500 else "refused"
         self.status, self.code = error.status, error.code or error.type
+
+    def broke(self, error: ApiError) -> None:
+        """The answer had begun and ends in an error."""
+        self.outcome, self.code = _BROKEN.get(error.status, "failed"), error.code or error.type
 
     def write(self, now: float) -> None:
         """Log it; `now` gives monotonic seconds."""

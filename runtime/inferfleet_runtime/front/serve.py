@@ -4,9 +4,10 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.engines.llama_cpp import server_settings
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.files import check_gguf
 from inferfleet_runtime.front import bench
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Phase, Service
-from inferfleet_runtime.hosts import engine
 from inferfleet_runtime.hosts.backend import BackendError
+from inferfleet_runtime.hosts.heal import Healed
+from inferfleet_runtime.hosts.start import running_engine
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Ambient:
     """Monotonic seconds."""
     rng: random.Random
     host: str = "0.0.0.0"  # noqa: S104 - a pod's address is not known to it
+    capacity_file: Path | None = None
+    """Where a `KnownCapacity` may lie."""
 
 
 async def serve(config: RuntimeConfig, model: Path, port: int, ambient: Ambient) -> None:
@@ -50,18 +53,20 @@ async def serve(config: RuntimeConfig, model: Path, port: int, ambient: Ambient)
             f"{model}: there is no such model file; run `inferfleet-runtime fetch` (and `quantize`) first"
         )
     check_gguf(model)
-    stop = _stop_signal()
+    stop = stop_signal()
     metrics = Metrics(CollectorRegistry(), config.served_model_name, config.context_tokens)
-    async with engine.running(engine.command(server_settings(config, model)), ambient.now) as backend:
+    async with running_engine(config, model, ambient.now) as backend:
         service = Service(config, backend, metrics, ambient.now)
-        async with _listening(service, ambient.host, port):
-            await _until_stopped(stop, asyncio.create_task(_start(service, backend, ambient.rng)), backend)
+        backend.changed = partial(_follow, service)
+        async with listening(application(service), ambient.host, port):
+            await until_stopped(stop, asyncio.create_task(_start(service, backend, ambient)), backend.ended())
             if service.phase is Phase.READY:
-                await _drain(service)
+                await drain(service)
     log.info("stopped")
 
 
-def _stop_signal() -> asyncio.Event:
+def stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -69,8 +74,8 @@ def _stop_signal() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _listening(service: Service, host: str, port: int) -> AsyncIterator[None]:
-    app = application(service)
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    """Serve meanwhile; a client that goes cancels its handler."""
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=_CLOSE_WITHIN)
     await runner.setup()
     try:
@@ -81,25 +86,37 @@ async def _listening(service: Service, host: str, port: int) -> AsyncIterator[No
         await runner.cleanup()
 
 
-async def _start(service: Service, backend: engine.LlamaServer, rng: random.Random) -> None:
+def _follow(service: Service, serving: bool) -> None:
+    """Not ready while the engine is started again; a drain goes on as it is."""
+    if serving and service.phase is Phase.STARTING:
+        service.phase = Phase.READY
+    elif not serving and service.phase is Phase.READY:
+        service.phase = Phase.STARTING
+
+
+async def _start(service: Service, backend: Healed, ambient: Ambient) -> None:
     """Load, generate, measure, then be ready."""
     await backend.load()
     log.info("model loaded")
     try:
-        capacity = await bench.measure(backend, service.config, rng, service.now)
+        known = bench.known_capacity(ambient.capacity_file, service.config.slots)
+        capacity = await bench.measure(backend, service.config, ambient.rng, service.now, known)
     except BackendError as lost:
         with suppress(TimeoutError):
             await asyncio.wait_for(backend.ended(), _LAST_WORDS_WITHIN)
         raise CommandError(f"the engine failed its first requests: {lost}") from lost
+    backend.heals = True
     service.ready(capacity)
     log.info("ready")
 
 
-async def _until_stopped(stop: asyncio.Event, starting: asyncio.Task[None], backend: engine.LlamaServer) -> None:
+async def until_stopped(
+    stop: asyncio.Event, starting: asyncio.Task[None], engine_ended: Coroutine[Any, Any, None]
+) -> None:
     """Return when told to stop; raise CommandError when starting failed or the engine ended."""
     watched: set[asyncio.Task[Any]] = {
         starting,
-        asyncio.create_task(backend.ended()),
+        asyncio.create_task(engine_ended),
         asyncio.create_task(stop.wait()),
     }
     waiting = watched
@@ -114,7 +131,7 @@ async def _until_stopped(stop: asyncio.Event, starting: asyncio.Task[None], back
         await asyncio.gather(*watched, return_exceptions=True)
 
 
-async def _drain(service: Service) -> None:
+async def drain(service: Service) -> None:
     """Serve on for the grace, then finish what is open; what outlasts the drain is cut."""
     service.phase = Phase.DRAINING
     log.info("draining", extra={"open_requests": service.open_requests(), "grace_seconds": GRACE})

@@ -1,39 +1,83 @@
 """The HTTP server of a model pod: the OpenAI API, health and metrics on one port. An aiohttp shell around `Service`."""
 
+import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from inferfleet_runtime import contract
-from inferfleet_runtime.api.requests import ApiError, Call, Endpoint, decode, parse
+from inferfleet_runtime.api.caller import Caller, caller
+from inferfleet_runtime.api.calls import Call, Endpoint, Limits
+from inferfleet_runtime.api.errors import ApiError
+from inferfleet_runtime.api.requests import decode, parse
+from inferfleet_runtime.api.streams import Outgoing
+from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.front.pages import Handler, pages
 from inferfleet_runtime.front.record import Record, log_defect
-from inferfleet_runtime.front.service import Phase, Service, relay, sse_error
+from inferfleet_runtime.front.service import Phase, Service, relay
 from inferfleet_runtime.front.trace import Trace
-from inferfleet_runtime.hosts.backend import BackendError
-
-log = logging.getLogger(__name__)
 
 _MAX_BODY = 32 * 2**20
-_ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/completions")
+_LARGE = 2**20
+_MOST_BYTES_PER_TOKEN = 64
+"""Of a body: many times what text takes, escaped as JSON may be."""
+_ENDPOINTS: Mapping[str, tuple[Endpoint, ...]] = MappingProxyType(
+    {
+        "Text": ("/v1/chat/completions", "/v1/completions", "/v1/responses"),
+        "Embedding": ("/v1/embeddings",),
+    }
+)
+"""What is served of a modality here; the media have routes of their own."""
+_ELSEWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **_ENDPOINTS,
+        "Audio": ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/speech"),
+        "Image": ("/v1/images/generations", "/v1/images/edits"),
+        "Video": ("/v1/videos",),
+    }
+)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+def application(service: Service, routes: Iterable[web.RouteDef] = ()) -> web.Application:
+    """All routes; `routes` are those of a modality that has its own.
 
-def application(service: Service) -> web.Application:
-    """All routes. Serve it with `handler_cancellation`: that is how a disconnect frees a slot."""
-    app = web.Application(middlewares=[_openai_errors], client_max_size=_MAX_BODY)
-    for endpoint in _ENDPOINTS:
-        app.router.add_post(endpoint, _generation(service, endpoint))
-    app.router.add_get("/v1/models", _models(service))
-    app.router.add_get(contract.LIVE_PATH, _live(service))
-    app.router.add_get(contract.READY_PATH, _ready(service))
-    app.router.add_get(contract.METRICS_PATH, _metrics(service))
+    Serve it with `handler_cancellation`: that is how a disconnect frees a slot.
+    """
+    app = web.Application(middlewares=[_openai_errors], client_max_size=largest_body(service.config))
+    modality, own = service.config.modality or "Text", list(routes)
+    for endpoint in _ENDPOINTS.get(modality, ()):
+        own.append(web.post(endpoint, _generation(service, endpoint)))
+    taken = {route.path for route in own}
+    app.add_routes([*own, *pages(service)])
+    for other, paths in _ELSEWHERE.items():
+        for path in paths:
+            if path not in taken:
+                app.router.add_post(path, _served_elsewhere(service, other))
     app.on_response_prepare.append(_closing(service))
     return app
+
+
+def largest_body(config: RuntimeConfig) -> int:
+    """Bytes. One text that could not fit the context is not even read; texts to embed, or a picture, may be more."""
+    if (config.modality or "Text") != "Text":
+        return _MAX_BODY
+    return min(_MAX_BODY, _LARGE + _MOST_BYTES_PER_TOKEN * config.context_tokens)
+
+
+def _served_elsewhere(service: Service, modality: str) -> Handler:
+    has = service.config.modality or "Text"
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        message = (
+            f"{request.path} needs a model of the modality {modality}; {service.config.served_model_name} is {has}"
+        )
+        if modality == "Audio":
+            message += "; no bundled engine of this release transcribes, translates or speaks"
+        raise ApiError(404, message, code="unsupported_endpoint")
+
+    return refuse
 
 
 def _closing(service: Service) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
@@ -94,12 +138,13 @@ async def _outcome(service: Service, request: web.Request, record: Record) -> we
     """The answer, or the error that takes its place; `record` knows which."""
     try:
         service.check_open()
-        call = parse(decode(await request.read()), record.endpoint, service.limits)
+        who = caller(request.headers, service.requests)
+        call = await _call(await request.read(), record.endpoint, service.limits)
         record.stream = call.stream
         trace = record.trace = service.trace(call, record.arrived)
         if call.stream:
-            return await _stream(service, request, call, record, trace)
-        return await _answer(service, call, record, trace)
+            return await _stream(service, request, call, who, record, trace)
+        return await _answer(service, call, who, record, trace)
     except (ApiError, web.HTTPException) as error:
         refusal = _as_api_error(request, error)
     except web.RequestPayloadError:
@@ -112,37 +157,46 @@ async def _outcome(service: Service, request: web.Request, record: Record) -> we
     return _error(refusal)
 
 
-async def _answer(service: Service, call: Call, record: Record, trace: Trace) -> web.StreamResponse:
-    async with service.begin(call, trace) as reply:
-        payload = await reply.read()
-        trace.answer(json.loads(payload))
+async def _call(raw: bytes, endpoint: Endpoint, limit: Limits) -> Call:
+    """A large body is checked in a thread: streams go on between its steps."""
+
+    def checked() -> Call:
+        return parse(decode(raw), endpoint, limit)
+
+    return await asyncio.to_thread(checked) if len(raw) > _LARGE else checked()
+
+
+async def _answer(service: Service, call: Call, who: Caller, record: Record, trace: Trace) -> web.StreamResponse:
+    async with service.begin(call, who, trace) as reply:
+        raw = await reply.read()
+        payload = json.loads(raw)
+        trace.answer(payload)
     trace.finished()
     record.outcome = "finished"
-    return web.Response(body=payload, content_type="application/json")
+    return web.Response(body=Outgoing(call).answer(raw, payload), content_type="application/json")
 
 
 async def _stream(
-    service: Service, request: web.Request, call: Call, record: Record, trace: Trace
+    service: Service, request: web.Request, call: Call, who: Caller, record: Record, trace: Trace
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-    async with service.begin(call, trace) as reply:
-        await response.prepare(request)
-        try:
-            await relay(reply, trace, response.write, call.include_usage)
-            record.outcome = _completed(trace)
-            return response
-        except ConnectionError:
-            return response
-        except BackendError as lost:
-            log.warning("a stream broke", extra={"error": str(lost)})
-            broken = ApiError(502, "the engine ended before its answer did", "server_error")
-            record.outcome = "engine lost"
-        except Exception as defect:
-            broken = _internal(defect)
-            record.outcome = "failed"
+    outgoing = Outgoing(call)
+    try:
+        async with service.begin(call, who, trace) as reply:
+            await response.prepare(request)
+            await relay(reply, trace, response.write, outgoing.event)
+        record.outcome = _completed(trace)
+        return response
+    except ConnectionError:
+        return response
+    except Exception as error:
+        if not response.prepared:
+            raise
+        broken = error if isinstance(error, ApiError) else _internal(error)
     # the status is sent already: the client learns it in the stream
+    record.broke(broken)
     with suppress(ConnectionError):
-        await response.write(sse_error(broken))
+        await response.write(outgoing.error(broken))
     return response
 
 
@@ -151,44 +205,3 @@ def _completed(trace: Trace) -> str:
         return "engine error"
     trace.finished()
     return "finished"
-
-
-def _models(service: Service) -> Handler:
-    config = service.config
-    model = {
-        "id": config.served_model_name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "inferfleet",
-        "max_model_len": config.context_tokens,
-    }
-
-    async def models(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"object": "list", "data": [model]})
-
-    return models
-
-
-def _live(service: Service) -> Handler:
-    async def live(_: web.Request) -> web.StreamResponse:
-        problem = service.backend.problem()
-        return web.Response(status=500 if problem else 200, text=problem or "alive")
-
-    return live
-
-
-def _ready(service: Service) -> Handler:
-    async def ready(_: web.Request) -> web.StreamResponse:
-        if problem := service.backend.problem():
-            return web.Response(status=503, text=problem)
-        return web.Response(status=200 if service.phase is Phase.READY else 503, text=service.phase.value)
-
-    return ready
-
-
-def _metrics(service: Service) -> Handler:
-    async def metrics(_: web.Request) -> web.StreamResponse:
-        body = generate_latest(service.metrics.registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    return metrics

@@ -1,5 +1,6 @@
 """One model's service: what a request goes through between the socket and the engine."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,9 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil
 
-from inferfleet_runtime.api.requests import ApiError, Call, Limits, from_engine, limits
-from inferfleet_runtime.api.sse import Splitter, read
-from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.api.caller import Caller
+from inferfleet_runtime.api.calls import Call, Limits, limits
+from inferfleet_runtime.api.errors import ApiError, from_engine
+from inferfleet_runtime.api.sse import Seen, Splitter, read
+from inferfleet_runtime.contract import Requests, RuntimeConfig
 from inferfleet_runtime.front.admission import Admission
 from inferfleet_runtime.front.gate import Gate, QueueFullError
 from inferfleet_runtime.front.metrics import Metrics
@@ -43,6 +46,8 @@ class Service:
     """Measured tokens per second; 0 before."""
     gate: Gate = field(init=False)
     limits: Limits = field(init=False)
+    requests: Requests = field(init=False)
+    """What requests may say about themselves."""
     _live: dict[int, Trace] = field(default_factory=dict)
     _open: int = 0
 
@@ -50,8 +55,10 @@ class Service:
         """Wire the gauges to the state."""
         admission = Admission(self.config.slots, self.config.admission.max_queued_tokens)
         self.gate, self.limits = Gate(admission), limits(self.config)
+        self.requests = self.config.requests or Requests()
         self.metrics.slots.set(self.config.slots)
         self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
+        self.metrics.follow(self.backend.counters)
 
     def ready(self, capacity: float) -> None:
         """Begin to serve, with the measured tokens per second."""
@@ -91,25 +98,49 @@ class Service:
             raise ApiError(503, message, "server_error", headers={"Retry-After": "1"})
 
     @asynccontextmanager
-    async def begin(self, call: Call, trace: Trace) -> AsyncIterator[Reply]:
+    async def begin(self, call: Call, caller: Caller, trace: Trace) -> AsyncIterator[Reply]:
         """Wait for a slot and send the request. Raises ApiError; leaving the context frees the slot."""
         try:
-            async with self.gate.turn(call.work):
+            async with self._until_deadline(caller, trace), self.gate.turn(call.work, caller.priority):
                 trace.started()
-                self._live[id(trace)] = trace
-                try:
-                    async with self.backend.post(call.endpoint, call.body) as reply:
-                        await self._check(reply)
+                with self._holding(caller, trace):
+                    async with self.backend.post(call.path, call.body, salt=caller.tenant) as reply:
+                        await self._check(reply, call)
                         yield reply
-                finally:
-                    del self._live[id(trace)]
         except QueueFullError as full:
             self.metrics.rejected.inc()
             raise self._too_many() from full
         except BackendError as lost:
-            raise ApiError(502, "the engine ended before its answer did; try again", "server_error") from lost
+            message = "the engine ended before its answer did; try again"
+            raise ApiError(502, message, "server_error", code="engine_lost") from lost
 
-    async def _check(self, reply: Reply) -> None:
+    @asynccontextmanager
+    async def _until_deadline(self, caller: Caller, trace: Trace) -> AsyncIterator[None]:
+        """Raise the 504 of a request that waits or runs beyond the time in which its answer is of use."""
+        if caller.timeout is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(trace.arrived + caller.timeout - self.now()) as limit:
+                yield
+        except TimeoutError as late:
+            if not limit.expired():
+                raise
+            message = f"no whole answer within the {caller.timeout:g} s in which it was wanted"
+            raise ApiError(504, message, "server_error", code="deadline_exceeded") from late
+
+    @contextmanager
+    def _holding(self, caller: Caller, trace: Trace) -> Iterator[None]:
+        """Count the request in the KV cache, and at its end what its tenant has used."""
+        self._live[id(trace)] = trace
+        try:
+            yield
+        finally:
+            del self._live[id(trace)]
+            if caller.tenant and (trace.usage or trace.generated):
+                self.metrics.charge(caller.tenant, trace.prompt, trace.generated)
+
+    async def _check(self, reply: Reply, call: Call) -> None:
         if reply.status == 200:
             return
         body = await reply.read()
@@ -117,10 +148,14 @@ class Service:
             error = json.loads(body)["error"]
         except (ValueError, KeyError, TypeError):
             error = {}
-        raise from_engine(reply.status, error if isinstance(error, dict) else {}, self.limits)
+        known = error if isinstance(error, dict) else {}
+        raise from_engine(reply.status, known, self.limits.context_tokens, call.prompt_param, call.schema)
 
     def _too_many(self) -> ApiError:
-        wait = self.gate.admission.queued_output_tokens() / self.capacity if self.capacity else 1
+        queue = self.gate.admission
+        # embeddings have no output: there capacity is of prompt tokens
+        waiting = queue.queued_tokens if self.config.modality == "Embedding" else queue.queued_output_tokens()
+        wait = waiting / self.capacity if self.capacity else 1
         return ApiError(
             429,
             "too many tokens are waiting for this model; try again later",
@@ -130,22 +165,16 @@ class Service:
         )
 
 
-async def relay(reply: Reply, trace: Trace, send: Send, include_usage: bool) -> None:
-    """Pass a stream on as it comes, measuring it; the usage event only to those who asked. Raises BackendError."""
+async def relay(reply: Reply, trace: Trace, send: Send, outgoing: Callable[[bytes, Seen], bytes]) -> None:
+    """Pass a stream on as it comes, measuring it; `outgoing` makes the client's event. Raises BackendError."""
     splitter = Splitter()
     async for chunk in reply.chunks():
-        kept = []
+        kept = b""
         for event in splitter.feed(chunk):
             seen = read(event)
             trace.see(seen)
-            if seen.choices or include_usage:
-                kept.append(event)
+            kept += outgoing(event, seen)
         if kept:
-            await send(b"".join(kept))
+            await send(kept)
     if trace.usage is None and trace.error is None:
         raise BackendError("the stream ended without its usage")
-
-
-def sse_error(error: ApiError) -> bytes:
-    """An error inside a stream that has begun."""
-    return b"data: " + json.dumps(error.body()).encode() + b"\n\n"

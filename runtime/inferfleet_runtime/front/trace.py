@@ -69,6 +69,8 @@ class Trace:
             return
         self._count(seen.usage)
         decoding = timings.get("predicted_ms", 0.0) / 1000
+        if not seen.usage.completion:
+            return  # vectors, not tokens
         self.first = max(self.arrived, self.last - decoding)
         self.metrics.ttft.observe(self.first - self.arrived)
         for _ in range(seen.usage.completion - 1):
