@@ -33,6 +33,9 @@ ANNOTATION_PROFILE = f"{GROUP}/capacity-profile"
 ANNOTATION_IMAGE = f"{GROUP}/runtime-image"
 """On a Deployment: the runtime image that its pods were given, before a pool's podTemplatePatch."""
 
+ANNOTATION_DIALECT = f"{GROUP}/configuration-dialect"
+"""On a Deployment: of what its runtime image understands (`fleet.build.dialect`); absent: the first."""
+
 SERVICE_PORT = 80
 
 

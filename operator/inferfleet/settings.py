@@ -1,10 +1,13 @@
 """Frozen settings; the only reader of environment variables and flags. Reads."""
 
 import argparse
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from inferfleet.api.quantities import parse_quantity
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -25,6 +28,16 @@ class Settings:
     """Where Models are served; empty for all."""
     catalog: str = ""
     """Folder whose entries override or extend the bundled catalog; empty for none."""
+    fetch_env: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the container that fetches models: endpoints, proxies, trusted CAs."""
+    pull_model_images: bool = False
+    """`oci://` sources are pulled by the pod itself: for clusters without image volumes."""
+    weights_cache_path: str = ""
+    """Folder of every node that keeps fetched models; empty for none."""
+    weights_cache_claim: str = ""
+    """PersistentVolumeClaim of each Model's namespace instead of it; empty for none."""
+    weights_cache_bytes: int = 0
+    """What the cache may hold; 0 for no bound but the disk."""
     priority_classes: Mapping[int, str] = field(default_factory=dict)
     """PriorityClass by its value; a class of priority 0 gets none."""
     namespace: str = "inferfleet-system"
@@ -59,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     option.text("runtime-image-pull-secrets", "Secrets of the Models' namespaces, comma-separated", "", _list)
     option.text("watch-namespaces", "serve Models of these namespaces only, comma-separated; empty: all", "", _list)
     option.text("catalog", "folder whose entries override or extend the bundled catalog", "")
+    option.text("fetch-env", 'variables for fetching, a JSON object such as {"HF_ENDPOINT": "..."}', "", _variables)
+    option.flag("pull-model-images", "let pods pull oci:// sources themselves: no image volumes here")
+    option.text("weights-cache-path", "folder of each node that keeps fetched models, of user 65532", "", _folder)
+    option.text("weights-cache-claim", "PersistentVolumeClaim of each Model's namespace that keeps them instead", "")
+    option.text("weights-cache-bytes", "what the cache may hold, such as 200Gi; empty: what the disk has", "0", _bytes)
     example = "such as 1000=inferfleet-interactive,0=standard"
     option.text("priority-classes", f"PriorityClasses for model pods, {example}", "", _priority_classes)
     option.text("namespace", "the operator's own namespace", Settings.namespace)
@@ -71,6 +89,16 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     option.choice("log-level", "what is logged", Settings.log_level, LOG_LEVELS)
     option.flag("pause-moves", "replace no serving placement")
     option.flag("no-leader-election", "run without a Lease: only for one process on a developer's machine")
+
+
+def contradiction(settings: Settings) -> str:
+    """What cannot be obeyed together, in words; empty where all can. Pure."""
+    if settings.weights_cache_path and settings.weights_cache_claim:
+        return (
+            "a pod has one cache: give --weights-cache-path or --weights-cache-claim "
+            "(INFERFLEET_WEIGHTS_CACHE_PATH or INFERFLEET_WEIGHTS_CACHE_CLAIM), not both"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +206,11 @@ def from_arguments(args: argparse.Namespace, env: Mapping[str, str] = os.environ
         runtime_image_pull_secrets=args.runtime_image_pull_secrets,
         watch_namespaces=args.watch_namespaces,
         catalog=args.catalog,
+        fetch_env=args.fetch_env,
+        pull_model_images=args.pull_model_images,
+        weights_cache_path=args.weights_cache_path,
+        weights_cache_claim=args.weights_cache_claim,
+        weights_cache_bytes=args.weights_cache_bytes,
         priority_classes=args.priority_classes,
         namespace=args.namespace,
         identity=args.identity,
@@ -194,6 +227,27 @@ def from_arguments(args: argparse.Namespace, env: Mapping[str, str] = os.environ
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _variables(text: str) -> dict[str, str]:
+    """JSON, since values may hold commas, as NO_PROXY does."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise ValueError(f"must be a JSON object ({error})") from error
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+        raise ValueError('must be a JSON object with texts, such as {"HF_ENDPOINT": "https://hub.example.com"}')
+    return found
+
+
+def _folder(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise ValueError("must be an absolute path")
+    return text.rstrip("/")
+
+
+def _bytes(text: str) -> int:
+    return int(parse_quantity(text or "0"))
 
 
 def _priority_classes(text: str) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """What the operator has applied is settled for a real API server, in whatever words an admin's patch says it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import make
@@ -22,6 +23,7 @@ from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import Cluster, KubernetesCluster
 from inferfleet.kube.kinds import Obj
+from inferfleet.settings import Settings
 
 NODES: Obj = {"selector": {"kubernetes.io/os": "linux"}, "replica": {"cpu": "500m", "memory": "1Gi"}}
 
@@ -57,19 +59,35 @@ POOLS: Mapping[str, Obj] = {
 }
 
 
-def _children(pool: Obj, namespace: str) -> list[Obj]:
+SOURCES: Mapping[str, Obj] = {
+    "a token": {"uri": "hf://org/m/m.gguf", "credentials": {"secretName": "hf", "key": "token"}},
+    "keys of AWS": {"uri": "s3://b/m.gguf", "credentials": {"secretName": "s3", "key": "accessKeyId"}},
+    "an image that is pulled": {"uri": "oci://r.example.com/m:1", "credentials": {"secretName": "r", "key": "pull"}},
+}
+CACHES: Mapping[str, Settings] = {
+    "no cache": SETTINGS,
+    "a folder": replace(SETTINGS, weights_cache_path="/models", weights_cache_bytes=10**9, fetch_env={"A": "b"}),
+    "a claim": replace(SETTINGS, weights_cache_claim="models"),
+}
+
+
+def _children(
+    pool: Obj, namespace: str, settings: Settings = SETTINGS, source: Mapping[str, Any] | None = None
+) -> list[Obj]:
     """As the operator would apply them, in another namespace and without an owner that is not there."""
-    seen = observe(("default", "demo"), stores(_world(pool)), NOW, 1e9)
+    variants = [{"name": "q8", "quantization": "Q8_0", "source": source}]
+    model_ = make.model(variants=variants) if source else make.model()
+    seen = observe(("default", "demo"), stores(_world(pool, model_)), NOW, 1e9)
     assert seen
     model = view(seen)
     assert model
-    made = build(model, make_plan(seen, validate(seen, loader.load(), SETTINGS), {}), SETTINGS)
+    made = build(model, make_plan(seen, validate(seen, loader.load(), settings), {}), settings)
     kept = [{k: v for k, v in o["metadata"].items() if k != "ownerReferences"} | {"namespace": namespace} for o in made]
     return [o | {"metadata": metadata} for o, metadata in zip(made, kept, strict=True)]
 
 
-def _world(pool: Obj) -> FakeCluster:
-    return fake_world(make.node(), pool, make.workload_class(), make.model())
+def _world(pool: Obj, model: Obj) -> FakeCluster:
+    return fake_world(make.node(), pool, make.workload_class(), model)
 
 
 @pytest.mark.parametrize("changes", POOLS.values(), ids=POOLS)
@@ -82,6 +100,17 @@ async def test_what_was_just_applied_is_not_applied_again(
         if child["kind"] == "Deployment":
             child["spec"]["replicas"] = 0  # nothing shall run; a zero that is stored
         assert not needs_apply(child, await cluster.apply(child, names.MANAGER)), child["kind"]
+
+
+@pytest.mark.parametrize("settings", CACHES.values(), ids=CACHES)
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+async def test_what_brings_the_weights_is_not_applied_again(
+    source: Obj, settings: Settings, cluster: KubernetesCluster, namespace: str
+) -> None:
+    found = {o["kind"]: o for o in _children(make.pool(), namespace, settings, source)}
+    deployment_ = found["Deployment"] | {"spec": found["Deployment"]["spec"] | {"replicas": 0}}
+    assert "credentials" in str(deployment_["spec"]["template"]["spec"]["volumes"])
+    assert not needs_apply(deployment_, await cluster.apply(deployment_, names.MANAGER))
 
 
 async def _owners_of_replicas(cluster: Cluster, namespace: str) -> list[list[Obj]]:

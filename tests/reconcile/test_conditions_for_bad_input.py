@@ -115,10 +115,10 @@ REJECTED: Mapping[str, tuple[list[Obj], str, str]] = {
         Reason.NO_EVIDENCE,
         "accuracy",
     ),
-    "a source that nothing fetches": (
-        [variant("F16", "s3://bucket/demo.gguf")],
+    "an adapter in a claim that the pod does not mount": (
+        [make.model(adapters=[{"name": "sql", "source": {"uri": "pvc://others/sql.gguf"}}])],
         Reason.SOURCE_UNSUPPORTED,
-        "not from s3",
+        "must be in the claim of the variant",
     ),
     "a pool of cores that are not cut into replicas": (
         [make.pool(nodes={"selector": {"kubernetes.io/os": "linux"}})],

@@ -39,3 +39,21 @@ async def test_media_of_a_class_of_text_are_named() -> None:
     status, _, message = await obeyed(make.workload_class(traffic=LENGTHS | {"media": {"width": 100}}))
     assert status == "False"
     assert "WorkloadClass chat spec.traffic.media: a request of modality Text has none" in message
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"uri": "hf://org/m", "revision": "v1", "credentials": {"secretName": "hf", "key": "token"}}, ""),
+        ({"uri": "https://example.com/m.gguf", "credentials": {"secretName": "a", "key": "token"}}, ""),
+        ({"uri": "https://example.com/m.gguf", "revision": "v1"}, "source.revision: only hf:// sources have revisions"),
+        ({"uri": "pvc://c/m.gguf", "credentials": {"secretName": "a", "key": "b"}}, "source.credentials: files of the"),
+    ],
+)
+async def test_what_a_source_has_no_use_for_is_named(source: Any, words: str) -> None:
+    model = make.model(variants=[{"name": "q8", "quantization": "Q8_0", "source": source}])
+    cluster = world(make.node(), make.pool(), make.workload_class(), model)
+    await Operator(cluster).settle()
+    status, _, message = condition(cluster, "FieldsObeyed")
+    assert status == ("False" if words else "True")
+    assert words in message

@@ -13,7 +13,7 @@ from inferfleet.catalog import loader
 from inferfleet.fleet.drift import contains, needs_apply
 from inferfleet.fleet.observe import ledger, node, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.pods import boot_seconds, failure
+from inferfleet.fleet.pods import boot_seconds, doing, failure
 from inferfleet.fleet.profiles import profile_objects, profile_status
 from inferfleet.fleet.trim import same, same_but_status, trim_node, trim_pod
 from inferfleet.fleet.validate import validate
@@ -52,6 +52,23 @@ def test_a_pod_says_what_keeps_it_from_starting(status: dict[str, Any], words: s
     found = failure([pod(**status)])
     assert words in found
     assert bool(words) == bool(found)
+
+
+def stage(name: str, **state: Any) -> dict[str, Any]:
+    return pod(initContainerStatuses=[{"name": name, "state": state}])
+
+
+def test_pods_that_are_not_ready_say_what_they_are_at() -> None:
+    fetching, quantizing = stage("fetch", running={}), stage("quantize", running={})
+    assert doing([fetching, quantizing, fetching, pod()]) == "2 fetching weights, 1 quantizing"
+    assert doing([stage("fetch", terminated={"exitCode": 0}), stage("sidecar", running={})]) == ""
+
+
+def test_a_pod_that_leaves_is_at_nothing() -> None:
+    leaving = stage("fetch", running={})
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:01:00Z"
+    assert doing([leaving]) == ""
+    assert doing([leaving, stage("fetch", running={})]) == "1 fetching weights"
 
 
 def test_a_crash_loop_tells_the_last_words_and_not_only_the_back_off() -> None:

@@ -73,9 +73,9 @@ def test_an_unknown_quantization_names_what_is_near_it() -> None:
 
 
 def test_a_source_that_no_pod_can_fetch_is_said_before_a_pod_fails() -> None:
-    answer = choose(question(variants=(replace(Q4, scheme="s3"),)))
+    answer = choose(question(variants=(replace(Q4, scheme="ftp"),)))
     assert answer.rejected[0].reason == Reason.SOURCE_UNSUPPORTED
-    assert "file, https, oci, not from s3" in answer.rejected[0].message
+    assert "file, gs, hf, https, oci, s3, not from ftp" in answer.rejected[0].message
 
 
 def test_a_pin_rules_out_everything_else() -> None:

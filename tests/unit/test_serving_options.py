@@ -40,13 +40,13 @@ def test_settings_that_ask_for_nothing_new_leave_the_configuration_as_it_was() -
 
 def test_what_the_class_asks_for_reaches_the_pods() -> None:
     serving = {
-        "kvCache": {"dtype": "Q8_0", "overflow": "SlideWithSinks"},
+        "kvCache": {"dtype": "F16", "overflow": "SlideWithSinks"},
         "prefixCache": "Off",
         "chunkedPrefill": "Off",
         "speculation": "NGram",
     }
     config = told(make.workload_class(serving=serving), make.model())
-    assert config["kvCache"] == {"dtype": "Q8_0", "overflow": "SlideWithSinks"}
+    assert config["kvCache"] == {"dtype": "F16", "overflow": "SlideWithSinks"}
     assert (config["prefixCache"], config["chunkedPrefill"]) == ("Off", "Off")
     assert config["speculation"]["method"] == "NGram"
 
@@ -80,6 +80,7 @@ def test_the_first_speculator_that_the_engine_has_is_used(declared: list[str], a
     ("serving", "words"),
     [
         ({"kvCache": {"dtype": "FP8"}}, "llama-cpp has no KV cache in FP8"),
+        ({"kvCache": {"dtype": "Q8_0", "overflow": "SlideWithSinks"}}, "no window that slides with a KV cache in Q8_0"),
         ({"speculation": "Medusa"}, "llama-cpp has no speculation by Medusa"),
         ({"speculation": "Draft"}, "the Model declares none (spec.speculators)"),
     ],
@@ -96,7 +97,7 @@ def test_a_draft_that_the_model_declares_is_enough() -> None:
 
 
 def test_a_speculator_that_no_pod_could_mount_rejects_the_variant() -> None:
-    problem = unmounted("oci://registry.example.com/draft:1", "hf://org/model/m.gguf")
+    problem = unmounted("pvc://drafts/d.gguf", "hf://org/model/m.gguf")
     answer = choose(question(variants=(replace(F16, companions=problem),)))
     assert reasons(answer) == {("cpu", "f16"): Reason.SOURCE_UNSUPPORTED}
 
@@ -106,12 +107,12 @@ def test_a_speculator_that_no_pod_could_mount_rejects_the_variant() -> None:
     [
         ("https://h.example.com/a.gguf", "oci://r.example.com/m:1", True),
         ("oci://r.example.com/m:1#draft.gguf", "oci://r.example.com/m:1#model.gguf", True),
-        ("oci://r.example.com/d:1", "oci://r.example.com/m:1", False),
+        ("oci://r.example.com/d:1", "oci://r.example.com/m:1", True),
         ("pvc://models/draft.gguf", "pvc://models/model.gguf", True),
         ("pvc://others/draft.gguf", "pvc://models/model.gguf", False),
     ],
 )
-def test_a_pod_mounts_one_image_or_claim(uri: str, main: str, fits: bool) -> None:
+def test_a_pod_mounts_one_claim_and_pulls_other_images(uri: str, main: str, fits: bool) -> None:
     assert (unmounted(uri, main) == "") == fits
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from inferfleet import settings
+from inferfleet.cli import run
 
 NEEDED = ["--runtime-image", "x:1"]
 
@@ -31,6 +32,11 @@ WRONG = [
     ("runtime-image-pull-policy", "Sometimes", "must be Always, IfNotPresent or Never"),
     ("runtime-image", "", "must be an image"),
     ("log-level", "loud", "must be debug, info, warning or error"),
+    ("fetch-env", "A=b", "must be a JSON object"),
+    ("fetch-env", '{"A": 1}', "must be a JSON object with texts"),
+    ("weights-cache-path", "models", "must be an absolute path"),
+    ("weights-cache-bytes", "much", "is not a quantity"),
+    ("weights-cache-bytes", "-1Gi", "is not a quantity"),
     ("priority-classes", "gold", "is not VALUE=NAME"),
 ]
 
@@ -56,6 +62,17 @@ def test_what_cannot_be_obeyed_is_refused_by_flag_and_variable(
 def test_a_switch_is_turned_by_its_variable(text: str, on: bool) -> None:
     assert read(INFERFLEET_PAUSE_MOVES=text).pause_moves is on
     assert read(INFERFLEET_NO_LEADER_ELECTION=text).leader_election is not on
+
+
+def test_two_caches_at_once_are_refused_with_both_names(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    run.add(parser.add_subparsers())
+    args = parser.parse_args(["run", *NEEDED, "--weights-cache-path=/models", "--weights-cache-claim=models"])
+    with pytest.raises(SystemExit, match="2"):
+        args.call(args)
+    assert "--weights-cache-path or --weights-cache-claim" in capsys.readouterr().err
+    assert not settings.contradiction(read(["--weights-cache-claim=models"]))
+    assert not settings.contradiction(read(["--weights-cache-path=/models"]))
 
 
 def test_a_switch_is_not_off_because_its_variable_is_not_understood(capsys: pytest.CaptureFixture[str]) -> None:

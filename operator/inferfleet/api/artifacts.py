@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from inferfleet.api.base import WAITS, Api, cel
+from inferfleet.api.base import Api, cel
 from inferfleet.api.common import SecretReference
 from inferfleet.api.quantities import Number
 from inferfleet.api.strings import Date, Name, QuantizationName, Sha256, SourceUri
+from inferfleet_runtime.engines.llama_cpp import MADE
 
 
 class Source(Api):
@@ -22,14 +23,19 @@ class Source(Api):
     ]
     revision: Annotated[
         str | None,
-        Field(min_length=1, max_length=128, description=f"For hf: a commit, tag or branch; pin a commit.{WAITS}"),
+        Field(min_length=1, max_length=128, description="For hf: a commit, tag or branch; pin a commit."),
     ] = None
     sha256: Annotated[
-        Sha256 | None, Field(description="Hex digest of the file, verified before anything is loaded.")
+        Sha256 | None,
+        Field(description="Hex digest of the file, or of a folder's manifest; verified before anything is loaded."),
     ] = None
     credentials: Annotated[
         SecretReference | None,
-        Field(description=f"A token for the download, in a Secret of the Model's namespace.{WAITS}"),
+        Field(
+            description="What the source asks for, in a Secret of the Model's namespace: a token, a service account's "
+            "key, a .dockerconfigjson, user:password, an AWS credentials file, or accessKeyId with secretAccessKey "
+            "beside it."
+        ),
     ] = None
 
 
@@ -53,8 +59,8 @@ class Variant(Api):
         json_schema_extra=cel(
             ("has(self.source) != has(self.quantizeFrom)", "give exactly one of source and quantizeFrom"),
             (
-                "!has(self.quantizeFrom) || self.quantization == 'Q8_0' || self.quantization == 'Q4_0'",
-                "quantizeFrom can make Q8_0 and Q4_0",
+                f"!has(self.quantizeFrom) || self.quantization in {list(MADE)}",
+                f"quantizeFrom can make {', '.join(MADE[:-1])} and {MADE[-1]}",
             ),
             (
                 "self.quantization == oldSelf.quantization",
@@ -69,7 +75,7 @@ class Variant(Api):
     source: Annotated[Source | None, Field(description="Where the file is.")] = None
     quantize_from: Annotated[
         Name | None,
-        Field(description="A variant in F16 or BF16 whose file the pod quantizes to Q8_0 or Q4_0 when it starts."),
+        Field(description="A variant in F16 or BF16 whose file the pod quantizes when it starts."),
     ] = None
     accuracy: Annotated[
         list[Accuracy],

@@ -94,6 +94,8 @@ class EngineEntry(Entry):
     tier: Literal["Full", "Second"]
     bundled: bool = False
     """Whether this release starts it itself."""
+    image: str | None = None
+    """Of an engine that runs in an image of its own: instead of the one that this release names."""
     maintained: Literal["Active", "Maintenance", "NotVerified"] = "NotVerified"
     version_seen: Text = "NotVerified"
     modalities: tuple[Modality, ...] = ()

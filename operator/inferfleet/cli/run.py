@@ -1,6 +1,7 @@
 """`inferfleet run`: the operator."""
 
 import argparse
+from functools import partial
 
 from inferfleet import settings
 from inferfleet.cli.writing import OPERATOR_EXTRA
@@ -14,11 +15,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "run", help="run the operator", description="Run the operator until SIGTERM or SIGINT.", epilog=_STATUSES
     )
     settings.add_arguments(parser)
-    parser.set_defaults(call=run, extra=OPERATOR_EXTRA)
+    parser.set_defaults(call=partial(run, parser), extra=OPERATOR_EXTRA)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Until a signal."""
+    given = settings.from_arguments(args)
+    if problem := settings.contradiction(given):
+        parser.error(problem)
     from inferfleet.cli.process import serve  # noqa: PLC0415  needs an extra
 
-    return serve(settings.from_arguments(args))
+    return serve(given)

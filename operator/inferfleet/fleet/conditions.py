@@ -78,7 +78,7 @@ def _only_advised(workload: WorkloadPlan) -> bool:
 
 def _lacking(seen: Observed, plan: Plan) -> list[tuple[WorkloadPlan, str]]:
     """Workloads with fewer ready replicas than they must have, each with a sentence."""
-    ready = {p.name: p.ready for p in seen.live}
+    ready, doing = {p.name: p.ready for p in seen.live}, {p.name: p.doing for p in seen.live}
     lacking = []
     for workload in plan.workloads:
         there = sum(ready.get(p.name, 0) for p in workload.placements)
@@ -86,7 +86,9 @@ def _lacking(seen: Observed, plan: Plan) -> list[tuple[WorkloadPlan, str]]:
         for placement in workload.placements:
             least = min(least, placement.replicas) if placement.scaled_elsewhere else least  # KEDA may want none
         if there < least:
-            lacking.append((workload, _of(workload, f"{there} of at least {least} replicas ready")))
+            stages = "; ".join(doing[p.name] for p in workload.placements if doing.get(p.name))
+            lacks = f"{there} of at least {least} replicas ready" + (f" ({stages})" if stages else "")
+            lacking.append((workload, _of(workload, lacks)))
     return lacking
 
 

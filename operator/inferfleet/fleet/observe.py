@@ -1,6 +1,6 @@
 """From what informers hold to one frozen `Observed`: the edge where raw objects become types. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from inferfleet.api.model import ModelSpec
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.quantities import parse_quantity
 from inferfleet.api.workload_class import WorkloadClassSpec
-from inferfleet.fleet.pods import failure
+from inferfleet.fleet.pods import doing, failure
 from inferfleet.fleet.profiles import ledger
 from inferfleet.fleet.types import Key, Live, Node, Obj, Observed, PoolView, Problem
 from inferfleet.names import Reason
@@ -141,7 +141,7 @@ def _belongs(pod: Obj, labels: Mapping[str, str]) -> bool:
     return all(theirs.get(k) == labels.get(k) for k in (names.LABEL_MODEL, names.LABEL_CLASS, names.LABEL_PLACEMENT))
 
 
-def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
+def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
     """A placement of its Deployment's labels; nothing is read from any status of ours."""
     metadata, labels = obj["metadata"], obj["metadata"]["labels"]
     annotations = metadata.get("annotations", {})
@@ -159,7 +159,9 @@ def live(name: str, obj: Obj, pods: Iterable[Obj]) -> Live:
         created=metadata.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in metadata,
         failure=failure(pods),
+        doing=doing(pods),
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
+        dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
         scaled_by=_scaled_by(obj),
     )
 

@@ -131,11 +131,13 @@ def _placements(
     state: State = "Serving" if ready else "Starting"
     target = Placement(_name(seen.name, valid, chosen), chosen.identity, state, count, chosen, kept, elsewhere)
     target = target if elsewhere else replace(target, wanted=wanted)
+    target = replace(target, runs=(current.image, current.dialect)) if current else target
     if ready:
         return (target,)
     alone = current is None or not current.ready
     retiring = (_retiring(p, possible.get(p.identity), wanted if alone else p.replicas) for p in others)
-    return (target, *(replace(p, image=o.image or None) for p, o in zip(retiring, others, strict=True)))
+    kept_as_it_is = zip(retiring, others, strict=True)
+    return (target, *(replace(p, image=o.image or None, runs=(o.image, o.dialect)) for p, o in kept_as_it_is))
 
 
 def _name(model: str, valid: Valid, chosen: Evaluated) -> str:

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 _WAITING_IS_NORMAL = ("ContainerCreating", "PodInitializing", "")
+_STAGES = {"fetch": "fetching weights", "quantize": "quantizing"}
+"""By the init container that runs."""
 DEFAULT_BOOT = 30.0
 """Seconds from creation to Ready while no pod has shown it."""
 MAX_BOOT = 900.0
@@ -43,6 +45,19 @@ def _trouble(status: Mapping[str, Any]) -> str:
             message = ended.get("message", "").strip()[-400:]
             return f"container {container['name']} ended with code {ended['exitCode']}: {message}"
     return ""
+
+
+def doing(pods: Iterable[Mapping[str, Any]]) -> str:
+    """What pods that are not ready yet are at, as a clause; empty when none tells. Those that leave do not count."""
+    staying = (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    found = [stage for pod in staying if (stage := _stage(pod.get("status", {})))]
+    said = [f"{found.count(stage)} {words}" for stage, words in _STAGES.items() if stage in found]
+    return ", ".join(said)
+
+
+def _stage(status: Mapping[str, Any]) -> str:
+    running = (c["name"] for c in status.get("initContainerStatuses", ()) if "running" in c.get("state", {}))
+    return next((name for name in running if name in _STAGES), "")
 
 
 def ready(pod: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
 from inferfleet.fleet.build import build
+from inferfleet.fleet.build.dialect import unspoken
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
@@ -98,7 +99,8 @@ def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list
         model = view(seen)
         if model is None:
             return plan, []
-        plan = replace(plan, unobeyed=tuple(unobeyed(model.spec, _named_classes(seen, model.spec), context.settings)))
+        ignored = unobeyed(model.spec, _named_classes(seen, model.spec), context.settings)
+        plan = replace(plan, unobeyed=(*ignored, *unspoken(model, plan, context.settings)))
         return plan, build(model, plan, context.settings)
     except Exception as error:
         log.exception("deciding failed", extra={"namespace": seen.namespace, "model": seen.name})

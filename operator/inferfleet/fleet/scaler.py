@@ -12,7 +12,8 @@ from inferfleet.scaling.demand import SPAN
 from inferfleet.scaling.law import Decision, History
 from inferfleet.scaling.signal import Window, extend, parse
 from inferfleet.scaling.workload import Round, Signals, Target, scale
-from inferfleet_runtime.contract import METRICS_PATH, PORT
+from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
+from inferfleet_runtime.engines import ENGINES
 
 WINDOW = 3 * SPAN
 """Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
@@ -96,7 +97,7 @@ class Scaler:
         """Whom to scrape, by uid: ready pods of the workloads that are scaled."""
         scaled = {(key[0], key[1], class_) for key, classes in self._targets.items() for class_ in classes}
         return {
-            pod["metadata"]["uid"]: f"http://{_host(pod['status']['podIP'])}:{PORT}{METRICS_PATH}"
+            pod["metadata"]["uid"]: f"http://{_host(pod['status']['podIP'])}:{_port(pod)}{METRICS_PATH}"
             for pod in pods
             if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
         }
@@ -191,3 +192,9 @@ def _placement(pod: Obj) -> str:
 
 def _host(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
+
+
+def _port(pod: Obj) -> int:
+    """Where it says what the scaler needs: a vendor's engine does not, the sidecar beside it does."""
+    engine = ENGINES.get(pod["metadata"].get("labels", {}).get(names.LABEL_ENGINE, ""))
+    return SIDECAR_PORT if engine and engine.shape == "Beside" else PORT

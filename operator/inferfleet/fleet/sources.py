@@ -3,10 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from inferfleet.api.artifacts import Source, Variant
+from inferfleet.names import digest
+from inferfleet_runtime import contract
 from inferfleet_runtime.contract import CLAIM_DIR
 
 PVC = "pvc://"
 OCI = "oci://"
+HF = "hf://"
+S3 = "s3://"
+ASKED = (OCI, HF, S3, "gs://", "https://")
+"""What a token can be asked for; files of a claim or of the pod have none."""
+CREDENTIAL = "credential"
+"""File with the content of the key that a source names."""
+ACCESS_KEY, SECRET_KEY = "accessKeyId", "secretAccessKey"
+"""Keys of a Secret with keys of AWS; a source names the first."""
 
 
 def source_of(variant: Variant, variants: Mapping[str, Variant]) -> Source:
@@ -44,13 +54,29 @@ def image(uri: str) -> str | None:
     return uri.removeprefix(OCI).split("#")[0] if uri.startswith(OCI) else None
 
 
+def told(source: Source) -> contract.Source:
+    """As the pod is told of it."""
+    return contract.Source(
+        uri=seen_as(source.uri),
+        sha256=source.sha256,
+        revision=source.revision if source.uri.startswith(HF) else None,
+        credentials=credentials(source),
+    )
+
+
+def credentials(source: Source) -> str | None:
+    """The folder that its credentials are mounted in: one for each key of a Secret."""
+    given = source.credentials
+    if given is None or not source.uri.startswith(ASKED):
+        return None
+    return f"credentials-{digest([given.secret_name, given.key], 8)}"
+
+
 def unmounted(uri: str, main: str) -> str:
     """Why a speculator or adapter at `uri` cannot be brought to the pod whose model is at `main`; empty if it can.
 
-    A pod mounts one image or one claim: that of its model.
+    A pod mounts one claim: that of its model. An image of their own is pulled by the pod.
     """
-    if image(uri) and image(uri) != image(main):
-        return f"{uri}: speculators and adapters cannot be in an image of their own; give an https, hf, s3 or gs source"
     if claim(uri) and claim(uri) != claim(main):
         return f"{uri}: speculators and adapters of a claim must be in the claim of the variant ({main})"
     return ""

@@ -71,8 +71,12 @@ class Live:
     """What keeps its pods from starting, or empty."""
     image: str = ""
     """Runtime image that its pods are told to run."""
+    dialect: int = 1
+    """What that image understands of its configuration (`fleet.build.dialect`)."""
     scaled_by: str = ""
     """Field manager, other than this operator, that owns the replicas; empty for none."""
+    doing: str = ""
+    """What its pods do before they serve, or empty."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -168,6 +172,8 @@ class Placement:
     """Another manager owns the replicas: they are no part of the apply."""
     wanted: int = 0
     """Replicas that it would have if its pool had room for them."""
+    runs: tuple[str, int] | None = None
+    """Runtime image of what runs now, and the dialect that it understands; None for a new placement."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.model import ModelSpec, Workload
 from inferfleet.api.nodes import Allocation
 from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.fleet.sources import HF, credentials
 from inferfleet.names import Reason
 from inferfleet.settings import Settings
 
@@ -27,12 +28,12 @@ _PREDICTED = "the prediction counts every prompt token"
 _STEADY = "the prediction takes steady arrivals"
 MODEL_FIELDS: tuple[tuple[Unobeyed, Callable[[ModelSpec], bool]], ...] = (
     (
-        Unobeyed("spec.variants[].source.credentials", "downloads carry no token"),
-        lambda s: any(v.source and v.source.credentials for v in s.variants),
+        Unobeyed("spec.variants[].source.credentials", "files of the pod and of a claim ask for none"),
+        lambda s: any(v.source and v.source.credentials and not credentials(v.source) for v in s.variants),
     ),
     (
-        Unobeyed("spec.variants[].source.revision", "it is of hf:// sources, which are not fetched"),
-        lambda s: any(v.source and v.source.revision for v in s.variants),
+        Unobeyed("spec.variants[].source.revision", "only hf:// sources have revisions"),
+        lambda s: any(v.source and v.source.revision and not v.source.uri.startswith(HF) for v in s.variants),
     ),
 )
 WORKLOAD_FIELDS: tuple[tuple[Unobeyed, Callable[[Workload], bool]], ...] = (

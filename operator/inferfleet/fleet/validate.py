@@ -1,6 +1,7 @@
 """Which workloads of a Model can be planned, and what is wrong with the others. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, V
 from inferfleet.names import Reason, digest
 from inferfleet.planning.types import Pin, Pool, Question, Variant
 from inferfleet.settings import Settings
-from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines import ENGINES, EngineProfile
 
 _NEEDED = ("layers", "hidden", "feed_forward", "heads", "kv_heads", "head_dim", "vocabulary")
 
@@ -121,7 +122,7 @@ def _question(
         workload=class_,
         min_replicas=workload.replicas.least,
         incumbents=frozenset(running),
-        engines=ENGINES,
+        engines=_engines(catalog),
         quantizations=catalog.quantizations,
         ledger=seen.ledger,
         move_saving=float("inf") if settings.pause_moves else settings.move_saving,
@@ -137,6 +138,15 @@ def _question(
     )
 
 
+def _engines(catalog: Catalog) -> Mapping[str, EngineProfile]:
+    """With the images that the administrator names."""
+    named = {name: entry.image for name, entry in catalog.engines.items() if entry.image}
+    return {
+        name: replace(profile, image=named[name]) if name in named and profile.shape == "Beside" else profile
+        for name, profile in ENGINES.items()
+    }
+
+
 def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:
     """What runs; while moves are paused what serves, so that a successor that does not yet is given up."""
     running = [p for p in seen.live if p.class_ == class_ and not p.deleting]
@@ -149,7 +159,8 @@ def _variant(variant: artifacts.Variant, spec: ModelSpec) -> Variant:
     scheme = seen_as(source.uri).split(":")[0]
     companions = [s.source for s in spec.speculators if s.source] + [a.source for a in spec.adapters]
     problem = next((found for c in companions if (found := unmounted(c.uri, source.uri))), "")
-    return Variant(variant.name, variant.quantization, scheme, tuple(variant.accuracy), problem)
+    gguf = source.uri.endswith(".gguf")
+    return Variant(variant.name, variant.quantization, scheme, tuple(variant.accuracy), gguf, problem)
 
 
 def _pin(policy: PlacementPolicy) -> Pin | None:

@@ -26,7 +26,8 @@ def memory_bytes(
     """Weights, KV cache of every slot, and the engine's own overhead."""
     context = engine.slot_context_tokens(context_tokens)
     kv = model.kv_bytes(context, engine.kv_bytes_per_element) * slots
-    return model.parameters * quantization.bytes_per_weight + kv + engine.process_overhead_bytes
+    weights = model.parameters * quantization.bytes_per_weight * engine.weight_copies
+    return weights + engine.reserved_kv_bytes(kv) + engine.process_overhead_bytes
 
 
 def predict(

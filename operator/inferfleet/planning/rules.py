@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from inferfleet.api.figures import latency
 from inferfleet.api.quantities import human_bytes
+from inferfleet.catalog.loader import Accelerator
 from inferfleet.catalog.near import unknown
 from inferfleet.names import Reason
 from inferfleet.planning.context import context_long_enough
@@ -11,6 +12,7 @@ from inferfleet.planning.evidence import evidence_holds
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes
 from inferfleet.planning.room import exhausted
 from inferfleet.planning.types import Candidate, Prediction, Question, Rejection
+from inferfleet_runtime.engines import EngineProfile
 
 NEEDS_SPECULATOR = frozenset({"Draft", "EAGLE3", "Medusa"})
 """Methods with weights of their own."""
@@ -55,13 +57,19 @@ def accelerator_known(c: Candidate, q: Question) -> Rejection | None:
 
 def engine_supported(c: Candidate, q: Question) -> Rejection | None:
     engine, accelerator = q.engines.get(c.engine), c.pool.accelerator
-    if engine and accelerator and accelerator.kind.lower() in engine.platforms:
+    if engine and accelerator and _built(engine, accelerator):
         return None
     return Rejection(
         c,
         Reason.ENGINE_UNSUPPORTED,
         f"this release does not run {c.engine or 'any engine'} on {c.pool.accelerator_name}",
     )
+
+
+def _built(engine: EngineProfile, accelerator: Accelerator) -> bool:
+    architecture = accelerator.architecture or engine.built_for
+    placed = engine.placed and accelerator.kind.lower() in engine.platforms
+    return placed and architecture.startswith(engine.built_for)
 
 
 def replica_declared(c: Candidate, q: Question) -> Rejection | None:
@@ -112,7 +120,11 @@ def quantization_supported(c: Candidate, q: Question) -> Rejection | None:
 
 
 def source_supported(c: Candidate, q: Question) -> Rejection | None:
-    known = q.engines[c.engine].schemes
+    engine = q.engines[c.engine]
+    if engine.wants == "directory" and c.variant.gguf:
+        message = f"{c.engine} loads the files of a whole repository, and the variant is one GGUF file"
+        return Rejection(c, Reason.SOURCE_UNSUPPORTED, message)
+    known = engine.schemes
     if c.variant.scheme in known:
         return None
     message = f"this release fetches from {', '.join(sorted(known))}, not from {c.variant.scheme}"
@@ -132,6 +144,10 @@ def serving_supported(c: Candidate, q: Question) -> Rejection | None:
         (
             asked.kv_cache.overflow != "Refuse" and not engine.slides,
             "no window that slides (serving.kvCache.overflow)",
+        ),
+        (
+            asked.kv_cache.overflow != "Refuse" and dtype not in ("Auto", "F16"),
+            f"no window that slides with a KV cache in {dtype}, only with F16",
         ),
         (method not in ("Auto", "Off", *engine.speculation), f"no speculation by {method} (serving.speculation)"),
         (q.adapted and not engine.adapters, "no LoRA adapters (the Model's spec.adapters)"),

@@ -56,6 +56,8 @@ class Variant:
     """Of the URI that its bytes come from."""
     accuracy: tuple[Accuracy, ...] = ()
     """Evidence of how much quantization cost."""
+    gguf: bool = False
+    """Whether its source is known to be one GGUF file."""
     companions: str = ""
     """Why the Model's speculators and adapters cannot be brought beside it; empty while they can."""
 

@@ -2,9 +2,10 @@
 
 from inferfleet.fleet.build.config_map import config_map
 from inferfleet.fleet.build.deployment import deployment
+from inferfleet.fleet.build.dialect import FIRST, dialect, in_first
 from inferfleet.fleet.build.protection import disruption_budget, network_policy
 from inferfleet.fleet.build.service import service
-from inferfleet.fleet.types import ModelView, Obj, Plan
+from inferfleet.fleet.types import ModelView, Obj, Placement, Plan, Valid
 from inferfleet.settings import Settings
 
 
@@ -19,11 +20,17 @@ def build(model: ModelView, plan: Plan, settings: Settings) -> list[Obj]:
             objects.append(service(model, workload.class_))
         for placement in deployed:
             if placement.evaluated:
-                config = config_map(model, workload.valid, placement)
-                objects += [
-                    config,
-                    disruption_budget(model, workload.valid, placement),
-                    network_policy(model, workload.valid, placement),
-                    deployment(model, workload.valid, placement, config, settings),
-                ]
+                objects += _placement(model, workload.valid, placement, settings)
     return objects
+
+
+def _placement(model: ModelView, valid: Valid, placement: Placement, settings: Settings) -> list[Obj]:
+    if dialect(placement, settings) == FIRST:
+        model, valid = in_first(model, valid)
+    config = config_map(model, valid, placement)
+    return [
+        config,
+        disruption_budget(model, valid, placement),
+        network_policy(model, valid, placement),
+        deployment(model, valid, placement, config, settings),
+    ]

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from math import floor
+from math import ceil, floor
 
 from pydantic import BaseModel
 
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
 from inferfleet.fleet.build.serving import options
-from inferfleet.fleet.sources import seen_as
+from inferfleet.fleet.sources import told
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet_runtime import contract
 
@@ -67,7 +67,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         served_model_name=f"{model.namespace}/{model.name}",
         workload_class=valid.workload.class_,
         engine=chosen.candidate.engine,
-        source=contract.Source(uri=seen_as(source.uri), sha256=source.sha256),
+        source=told(source),
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
         context_tokens=traffic.context_tokens,
@@ -80,5 +80,22 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
             max_seconds=BENCHMARK_SECONDS,
         ),
         drain_seconds=int(valid.spec.scaling.drain.total_seconds()),
-        **options(model.spec, valid.spec.serving, chosen.candidate.engine),
+        device=_device(valid, placement),
+        **options(model.spec, valid.spec.serving, chosen.candidate),
+    )
+
+
+def _device(valid: Valid, placement: Placement) -> contract.Device | None:
+    """Of a vendor's engine; this release places them on CPUs."""
+    assert placement.evaluated
+    chosen = placement.evaluated
+    engine = valid.question.engine(chosen.candidate.engine)
+    if engine.shape != "Beside":
+        return None
+    context = engine.slot_context_tokens(valid.spec.traffic.context_tokens)
+    held = valid.question.architecture.kv_bytes(context, engine.kv_bytes_per_element) * chosen.prediction.slots
+    return contract.Device(
+        kind="cpu",
+        quantization=chosen.candidate.variant.quantization,
+        kv_cache_bytes=ceil(engine.reserved_kv_bytes(held)),
     )

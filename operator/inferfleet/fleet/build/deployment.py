@@ -5,16 +5,20 @@ from typing import Any
 from inferfleet import names
 from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.quantities import format_bytes, format_cpu, parse_quantity
-from inferfleet.fleet.build.config_map import rolls_out
+from inferfleet.fleet.build import beside
+from inferfleet.fleet.build.config_map import rolls_out, runtime_config
+from inferfleet.fleet.build.dialect import FIRST, dialect
 from inferfleet.fleet.build.meta import child, placement_labels, placement_selector
 from inferfleet.fleet.build.patch import patched
 from inferfleet.fleet.build.scheduling import scheduling
-from inferfleet.fleet.build.volumes import mounts, volumes
+from inferfleet.fleet.build.serving import companions
+from inferfleet.fleet.build.volumes import Brought, environment, mounts, volumes
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet.planning.types import Pool
 from inferfleet.settings import Settings
 from inferfleet_runtime import contract
 from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.vendors.render import render
 
 EXIT_MARGIN = 15
 """Seconds between the end of the drain and the kill: grace before it, and exit after it."""
@@ -48,6 +52,8 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
         names.ANNOTATION_PROFILE: placement.evaluated.profile,
         names.ANNOTATION_IMAGE: _image(placement, settings),
     }
+    if dialect(placement, settings) != FIRST:
+        notes[names.ANNOTATION_DIALECT] = str(dialect(placement, settings))
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
 
 
@@ -65,7 +71,8 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
     assert placement.evaluated
     pool = placement.evaluated.candidate.pool
     variant = model.variants[placement.evaluated.candidate.variant.name]
-    uri = model.source(variant).uri
+    engine = placement.evaluated.candidate.engine
+    brought = Brought((model.source(variant), *companions(model.spec, valid.spec.serving, engine)), settings)
     commands = ["fetch", *(["quantize"] if variant.quantize_from else [])]
     drain = int(valid.spec.scaling.drain.total_seconds())
     image = _image(placement, settings)
@@ -80,10 +87,17 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": drain + EXIT_MARGIN,
-        "initContainers": [_container(command, pool, (image, settings), uri) for command in commands],
-        "containers": [_serve(placement, (image, settings), uri)],
-        "volumes": volumes(config_name, uri),
+        "initContainers": [_container(command, pool, image, brought) for command in commands],
+        "containers": [_serve(placement, image, brought)],
+        "volumes": volumes(config_name, brought),
     }
+    profile = valid.question.engines[engine]
+    if profile.shape == "Beside":
+        sidecar, beside_it = beside.containers(
+            _container("sidecar", pool, image, brought), pool, profile, render(runtime_config(model, valid, placement))
+        )
+        pod |= {"initContainers": [*pod["initContainers"], sidecar], "containers": [beside_it]}
+        pod["volumes"] = [*pod["volumes"], beside.volume()]
     return pod | scheduling(model.spec, pool, valid.spec.priority, settings)
 
 
@@ -91,15 +105,15 @@ def _image(placement: Placement, settings: Settings) -> str:
     return placement.image or settings.runtime_image
 
 
-def _container(command: str, pool: Pool, image: tuple[str, Settings], uri: str) -> dict[str, Any]:
+def _container(command: str, pool: Pool, image: str, brought: Brought) -> dict[str, Any]:
     cores, memory = format_cpu(parse_quantity(pool.cores)), format_bytes(pool.memory)
     # What serves is limited to what it requests: the speed that was measured is the speed that is there.
     # Before it, idle cores of the node shorten the boot.
     limits = {"cpu": cores, "memory": memory} if command == "serve" else {"memory": memory}
     return {
         "name": command,
-        "image": image[0],
-        "imagePullPolicy": image[1].runtime_image_pull_policy,
+        "image": image,
+        "imagePullPolicy": brought.settings.runtime_image_pull_policy,
         "args": [command],
         "resources": {"requests": {"cpu": cores, "memory": memory}, "limits": limits},
         "securityContext": {
@@ -108,14 +122,14 @@ def _container(command: str, pool: Pool, image: tuple[str, Settings], uri: str) 
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts(uri),
-    }
+        "volumeMounts": mounts(brought, command),
+    } | environment(brought, command)
 
 
-def _serve(placement: Placement, image: tuple[str, Settings], uri: str) -> dict[str, Any]:
+def _serve(placement: Placement, image: str, brought: Brought) -> dict[str, Any]:
     assert placement.evaluated
     budget = ENGINES[placement.evaluated.candidate.engine].startup_budget_seconds
-    return _container("serve", placement.evaluated.candidate.pool, image, uri) | {
+    return _container("serve", placement.evaluated.candidate.pool, image, brought) | {
         "ports": [{"name": "http", "containerPort": contract.PORT, "protocol": "TCP"}],
         "startupProbe": _probe(contract.LIVE_PATH, 1, max(1, int(budget))),
         "readinessProbe": _probe(contract.READY_PATH, 1, 3),

@@ -2,7 +2,7 @@
 
 from inferfleet.fleet.build.meta import child, placement_labels, placement_selector
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
-from inferfleet_runtime.contract import PORT
+from inferfleet_runtime.contract import PORT, SIDECAR_PORT
 
 
 def disruption_budget(model: ModelView, valid: Valid, placement: Placement) -> Obj:
@@ -18,10 +18,15 @@ def disruption_budget(model: ModelView, valid: Valid, placement: Placement) -> O
 
 
 def network_policy(model: ModelView, valid: Valid, placement: Placement) -> Obj:
-    """Only the serving port, from anywhere: who may ask is for the cluster's own policies to say."""
+    """Only the serving port, and a sidecar's, from anywhere: who may ask is for the cluster's own policies to say."""
     spec = {
         "podSelector": {"matchLabels": placement_selector(model, valid, placement)},
         "policyTypes": ["Ingress"],
-        "ingress": [{"ports": [{"port": PORT, "protocol": "TCP"}]}],
+        "ingress": [{"ports": [{"port": port, "protocol": "TCP"} for port in _ports(valid, placement)]}],
     }
     return child(model, "NetworkPolicy", placement.name, placement_labels(model, valid, placement), {"spec": spec})
+
+
+def _ports(valid: Valid, placement: Placement) -> tuple[int, ...]:
+    engine = placement.identity[2]
+    return (PORT, SIDECAR_PORT) if valid.question.engines[engine].shape == "Beside" else (PORT,)

@@ -8,29 +8,41 @@ from typing import Any
 from inferfleet.api import artifacts
 from inferfleet.api.model import ModelSpec
 from inferfleet.api.workload_class import Serving
-from inferfleet.fleet.sources import seen_as
+from inferfleet.fleet.sources import told
+from inferfleet.planning.types import Candidate
 from inferfleet_runtime import contract
 from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.choice import MODULES
 
 WITHOUT_WEIGHTS = ("NGram", "MTP")
 """Methods that a class may ask for without the Model declaring a speculator."""
 
 
-def options(spec: ModelSpec, serving: Serving, engine: str) -> dict[str, Any]:
+def options(spec: ModelSpec, serving: Serving, candidate: Candidate) -> dict[str, Any]:
     """Fields of `RuntimeConfig`."""
+    engine = candidate.engine
     given = {
+        "may_use": alternatives(candidate),
         "kv_cache": _kv_cache(serving),
         "prefix_cache": "Off" if serving.prefix_cache == "Off" else None,
         "chunked_prefill": "Off" if serving.chunked_prefill == "Off" else None,
         "speculation": speculation(spec.speculators, serving.speculation, engine),
-        "adapters": tuple(contract.Adapter(name=a.name, source=source(a.source)) for a in spec.adapters) or None,
+        "adapters": tuple(contract.Adapter(name=a.name, source=told(a.source)) for a in spec.adapters) or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
 
-def source(given: artifacts.Source) -> contract.Source:
-    """As the pod sees it."""
-    return contract.Source(uri=seen_as(given.uri), sha256=given.sha256, revision=given.revision)
+def alternatives(candidate: Candidate) -> tuple[str, ...] | None:
+    """Other engines of the pool among which the pod may choose when it starts, by its processor and its slots."""
+    bundled = [e for e in candidate.pool.engines if e in MODULES and e != candidate.engine]
+    able = tuple(e for e in bundled if candidate.variant.quantization in ENGINES[e].serves)
+    return able if candidate.engine in MODULES and able else None
+
+
+def companions(spec: ModelSpec, serving: Serving, engine: str) -> list[artifacts.Source]:
+    """Sources that are fetched beside the model's own."""
+    chosen = _speculator(spec.speculators, serving.speculation, engine)
+    return [*([chosen.source] if chosen and chosen.source else []), *(a.source for a in spec.adapters)]
 
 
 def _kv_cache(serving: Serving) -> contract.KvCache | None:
@@ -44,11 +56,13 @@ def _kv_cache(serving: Serving) -> contract.KvCache | None:
 
 def speculation(declared: list[artifacts.Speculator], asked: str, engine: str) -> contract.Speculation | None:
     """Auto takes the Model's first speculator that the engine has; the runtime switches off what does not pay."""
-    if asked == "Off":
-        return None
-    able = [s for s in declared if s.method in ENGINES[engine].speculation and asked in ("Auto", s.method)]
-    if able:
-        return contract.Speculation(method=able[0].method, source=source(able[0].source) if able[0].source else None)
+    if chosen := _speculator(declared, asked, engine):
+        return contract.Speculation(method=chosen.method, source=told(chosen.source) if chosen.source else None)
     if asked in WITHOUT_WEIGHTS:
         return contract.Speculation.model_validate({"method": asked})
     return None
+
+
+def _speculator(declared: list[artifacts.Speculator], asked: str, engine: str) -> artifacts.Speculator | None:
+    able = [s for s in declared if s.method in ENGINES[engine].speculation and asked in ("Auto", s.method)]
+    return able[0] if able else None
