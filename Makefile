@@ -1,18 +1,22 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
-# build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON.
+# build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON,
+# VARIANT (of the processor: avx512, amx or native).
 NAME ?= inferfleet
 DIR ?=
 PORT ?=
 NETWORK ?=
 PYTHON ?= python3
+VARIANT ?= avx512
 VENV := build/venv
 BIN := $(VENV)/bin
 CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
 NEW := $(if $(PORT),--api-port $(PORT)) $(if $(NETWORK),--network $(NETWORK))
 STAMP := $(VENV)/.installed
+MEDIA := build/venv-media
+MEDIA_STAMP := $(MEDIA)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime e2e e2e-all lint format generate golden check clean
+.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime test-media e2e e2e-all variants bench-runtime bench-quality bench-images lint format generate golden check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +60,33 @@ test-chart: $(STAMP) ## the charts: every value rendered, applied to a real API 
 test-runtime: $(STAMP) ## the serving runtime with its real engine
 	$(BIN)/pytest tests/runtime tests/unit -k runtime
 
+$(MEDIA_STAMP): pyproject.toml
+	@echo "setting up the virtual environment with PyTorch in $(MEDIA) (minutes, 6 GB)"
+	@$(PYTHON) -m venv $(MEDIA)
+	@$(MEDIA)/bin/pip install --quiet --disable-pip-version-check --editable '.[runtime,media]' \
+	  'openai>=2,<3' 'pytest>=9,<10' 'pytest-asyncio>=1.3,<2'
+	@touch $@
+
+test-media: $(MEDIA_STAMP) ## pictures and videos: real pipelines with random weights, in an environment of their own
+	$(MEDIA)/bin/pytest tests/media
+
 e2e: $(STAMP) ## the quickstart's story on a real cluster (Linux and root, or kind, or INFERFLEET_CLUSTER=existing)
 	$(BIN)/pytest e2e/stories -m 'not slow'
 
 e2e-all: $(STAMP) ## every story
 	$(BIN)/pytest e2e/stories
+
+variants: $(STAMP) ## llama.cpp built for this processor's family, for bench-runtime (six minutes; cmake and a compiler)
+	runtime/build-variant $(VARIANT) build/variants $(BIN)/python
+
+bench-runtime: $(STAMP) ## specialized beside naive serving, the front's cost, memory (half an hour; `make variants` before)
+	$(BIN)/python -m e2e.bench.runtime
+
+bench-quality: $(STAMP) ## what every quantization of the project's own model loses and gains (ten minutes)
+	$(BIN)/python -m e2e.bench.quality
+
+bench-images: $(STAMP) ## sizes of the images (root; half an hour the first time)
+	$(BIN)/python -m e2e.bench.images
 
 lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
@@ -88,4 +114,4 @@ golden: $(STAMP) ## rewrite the golden files of the builders and the table of wr
 check: lint test test-fuzz e2e ## everything that a reviewer would run
 
 clean: ## remove what was built, except clusters that run (`make down` first)
-	rm -rf build/venv build/models build/bench
+	rm -rf build/venv build/venv-media build/models build/bench

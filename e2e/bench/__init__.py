@@ -1,0 +1,1 @@
+"""Measuring: each module prints a flat record of figures."""
