@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,14 +11,16 @@ from tempfile import TemporaryDirectory
 from e2e.cluster import binaries, images, provider
 from e2e.cluster.provider import Cluster
 from e2e.cluster.shell import Say, locked, run, say
-from e2e.models import tiny
+from e2e.models import stdlib, tiny
 from inferfleet import __version__
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "build" / "models"
 SYSTEM = "inferfleet-system"
-MODEL_REF = "inferfleet.local/models/demo:1"
-"""What examples/quickstart names."""
+MODEL_REF = "inferfleet.local/models/stdlib:1"
+"""What examples/quickstart names: the small model that the project trained."""
+RANDOM_REF = "inferfleet.local/models/demo:1"
+"""What the stories and examples/gitops name: random weights, whose answers never end before they must."""
 
 UPGRADE = ("upgrade", "--install", "--wait", "--timeout=180s")
 
@@ -44,7 +46,7 @@ class Images:
 
 
 def load_images(cluster: Cluster, environ: Mapping[str, str] = os.environ, say: Say = say) -> Images:
-    """Build the two images and the demo model, and put them on the nodes.
+    """Build the two images and those of the models, and put them on the nodes.
 
     An existing cluster pulls from a registry: INFERFLEET_OPERATOR_IMAGE and INFERFLEET_RUNTIME_IMAGE
     name what was pushed there, and the quickstart's model must be pushed under its own name.
@@ -55,7 +57,8 @@ def load_images(cluster: Cluster, environ: Mapping[str, str] = os.environ, say: 
     operator, runtime = (
         provider.load(cluster, images.build(name, say=say).archive, say=say) for name in ("operator", "runtime")
     )
-    provider.load(cluster, demo_model(say).archive, say=say)
+    for model in (trained_model(), random_model(say)):
+        provider.load(cluster, model.archive, say=say)
     return Images(operator, runtime)
 
 
@@ -67,23 +70,32 @@ def by_default_names(cluster: Cluster, found: Images) -> Images:
     return Images(**names) if tagged else found
 
 
-def demo_model(say: Say = say) -> images.Image:
-    """The quickstart's model, made anew only when its recipe changed. Safe for several processes at once."""
+def trained_model() -> images.Image:
+    """The quickstart's model, packed anew only when it changed. Safe for several processes at once."""
+    recipe = hashlib.sha256(stdlib.MODEL.read_bytes()).hexdigest()[:16]
+    return _made(MODELS / f"stdlib-{recipe}.tar", MODEL_REF, lambda _: stdlib.MODEL)
+
+
+def random_model(say: Say = say) -> images.Image:
+    """The stories' model, made anew only when its recipe changed. Safe for several processes at once."""
     recipe = hashlib.sha256(Path(tiny.__file__).read_bytes() + tiny.TOKENIZER.read_bytes()).hexdigest()[:16]
-    archive = MODELS / f"demo-{recipe}.tar"
+
+    def make(folder: Path) -> Path:
+        say("making a model of random weights for the stories, 0.1 GB, a few seconds")
+        return tiny.make(folder / "demo.gguf", preset="demo")
+
+    return _made(MODELS / f"demo-{recipe}.tar", RANDOM_REF, make)
+
+
+def _made(archive: Path, ref: str, weights: Callable[[Path], Path]) -> images.Image:
     with locked(MODELS / ".lock"):
         if not archive.exists():
-            say("making the demo model: random weights, 0.1 GB, a few seconds")
-            _make_model(archive)
-    return images.Image(MODEL_REF, archive)
-
-
-def _make_model(archive: Path) -> None:
-    for old in MODELS.glob("demo*"):
-        old.unlink()
-    with TemporaryDirectory(prefix=".making-", dir=MODELS) as scratch:
-        weights = tiny.make(Path(scratch) / "demo.gguf", preset="demo")
-        images.model_image(weights, MODEL_REF, Path(scratch) / archive.name).archive.rename(archive)
+            for old in MODELS.glob(f"{archive.name.partition('-')[0]}-*.tar"):
+                old.unlink()
+            with TemporaryDirectory(prefix=".making-", dir=MODELS) as scratch:
+                fresh = images.model_image(weights(Path(scratch)), ref, Path(scratch) / archive.name)
+                fresh.archive.rename(archive)
+    return images.Image(ref, archive)
 
 
 def install(cluster: Cluster, found: Images, say: Say = say, charts: Charts = TREE) -> None:
