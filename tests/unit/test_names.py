@@ -33,6 +33,7 @@ def test_labels_are_as_they_have_always_been() -> None:
         "ANNOTATION_SLOTS": "inferfleet.io/slots",
         "ANNOTATION_PROFILE": "inferfleet.io/capacity-profile",
         "ANNOTATION_IMAGE": "inferfleet.io/runtime-image",
+        "ANNOTATION_DIALECT": "inferfleet.io/configuration-dialect",
     }
 
 
