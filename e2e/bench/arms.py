@@ -31,12 +31,12 @@ class Arm:
     """Whether the shared prefix was seen before."""
 
 
-NAIVE = Arm("naive", "naive: F16, one at a time, no cache", "F16", ONE, at_once=1, requests=4, primed=False)
+NAIVE = Arm("naive", "naive: F16, one at a time, no cache", "F16", ONE, at_once=1, requests=3, primed=False)
 ARMS: tuple[Arm, ...] = (
     NAIVE,
-    Arm("naive_native", "naive with the native build", "F16", ONE, True, at_once=1, requests=4, primed=False),
-    Arm("q4", "+ Q4_0", "Q4_0", ONE, at_once=1, requests=6, primed=False),
-    Arm("q4_batch", "+ continuous batching, 16 slots", "Q4_0", {"prefixCache": "Off"}),
+    Arm("naive_native", "naive with the native build", "F16", ONE, True, at_once=1, requests=3, primed=False),
+    Arm("q4", "+ Q4_0", "Q4_0", ONE, at_once=1, requests=4, primed=False),
+    Arm("q4_batch", "+ continuous batching, 16 slots", "Q4_0", {"prefixCache": "Off"}, requests=SLOTS),
     Arm("wheel", "+ prefix fan-out (generic wheel)", "Q4_0"),
     Arm("native", "+ native build", "Q4_0", native=True),
     Arm("openvino_q8", "OpenVINO, Q8_0", "Q8_0", {"engine": "openvino-genai"}),
