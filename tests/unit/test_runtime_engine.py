@@ -10,8 +10,9 @@ import fakes
 import pytest
 
 from inferfleet_runtime.errors import CommandError
+from inferfleet_runtime.hosts.child import cpu_ticks
 from inferfleet_runtime.hosts.llama.log import is_own_error, lines
-from inferfleet_runtime.hosts.llama.process import Timing, cpu_ticks, figures, running
+from inferfleet_runtime.hosts.llama.process import Timing, figures, running
 
 PROCESS = Path(fakes.__path__[0]) / "engine_process.py"
 QUICK = Timing(heartbeat_every=0.01, frozen_after=50.0, stalled_after=100.0, stop_within=20.0)

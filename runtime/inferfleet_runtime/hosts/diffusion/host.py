@@ -6,14 +6,15 @@ import logging
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from inferfleet_runtime.api.media import Generation, Pipeline
 from inferfleet_runtime.engines.diffusers import DiffusionSettings
 from inferfleet_runtime.errors import CommandError
+from inferfleet_runtime.hosts import child
 from inferfleet_runtime.hosts.backend import BackendError
 from inferfleet_runtime.hosts.diffusion import messages
 from inferfleet_runtime.hosts.llama.log import lines
@@ -78,12 +79,8 @@ class DiffusionHost:
         self._orders: dict[int, _Order] = {}
         self._count = 0
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._readers = self._tasks(self._read_log(), self._read_messages())
-        self._beats = self._tasks(self._beat())
-
-    @staticmethod
-    def _tasks(*work: Coroutine[Any, Any, None]) -> frozenset[asyncio.Task[None]]:
-        return frozenset(map(asyncio.create_task, work))
+        self._readers = child.tasks(self._read_log(), self._read_messages())
+        self._beats = child.tasks(self._beat())
 
     async def load(self) -> Pipeline:
         """Wait until the model is loaded; what it is. Raises CommandError with the process's own words."""
@@ -205,27 +202,8 @@ class DiffusionHost:
 
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
-        for task in self._beats:
-            task.cancel()
-        assert self._process.stdin
-        self._process.stdin.close()
-        if not await self._gone():
-            log.warning("the engine does not end by itself and is killed")
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._gone()
-        await asyncio.wait(self._readers, timeout=self._timing.stop_within)
-        for task in self._readers:
-            task.cancel()
-        await asyncio.gather(*self._readers, *self._beats, return_exceptions=True)
-
-    async def _gone(self) -> bool:
-        """Whether the process ends within the time for it."""
-        try:
-            await asyncio.wait_for(self._process.wait(), self._timing.stop_within)
-        except TimeoutError:
-            return self._process.returncode is not None
-        return True
+        child.cancel(self._beats)
+        await child.end(self._process, self._readers, self._beats, self._timing.stop_within, hung=False)
 
 
 def _how(code: int) -> str:
@@ -246,14 +224,7 @@ async def running_diffusion(
     argv: Sequence[str], now: Callable[[], float], timing: Timing | None = None
 ) -> AsyncIterator[DiffusionHost]:
     """A pipeline that is loading; its process ends with the context."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # a terminal's Ctrl-C must drain, not cut
-        limit=_LONGEST_LINE,
-    )
+    process = await child.started(argv, longest_line=_LONGEST_LINE)
     host = DiffusionHost(process, now, timing or Timing())
     try:
         yield host

@@ -5,17 +5,16 @@ import json
 import logging
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from inferfleet_runtime.engines.llama_cpp import ServerSettings
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.hosts import wire
+from inferfleet_runtime.hosts import child, wire
 from inferfleet_runtime.hosts.backend import BackendError, Reply
 from inferfleet_runtime.hosts.llama.log import is_own_error, lines
 
@@ -56,12 +55,8 @@ class LlamaServer:
         # the engine closes idle connections, and a request on a stale one fails: never reuse any
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
-        self._readers = self._tasks(self._read_log(), self._read_output())
-        self._beats = self._tasks(self._beat(), self._watch())
-
-    @staticmethod
-    def _tasks(*work: Coroutine[Any, Any, None]) -> frozenset[asyncio.Task[None]]:
-        return frozenset(map(asyncio.create_task, work))
+        self._readers = child.tasks(self._read_log(), self._read_output())
+        self._beats = child.tasks(self._beat(), self._watch())
 
     async def load(self) -> None:
         """Wait until the model is loaded. Raises CommandError with the engine's own words."""
@@ -171,50 +166,21 @@ class LlamaServer:
         before = 0
         while True:
             await asyncio.sleep(self._timing.heartbeat_every)
-            ticks = cpu_ticks(self._process.pid)
+            ticks = child.cpu_ticks(self._process.pid)
             self._still = self._still + 1 if ticks == before else 0
             before = ticks
 
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
-        for task in self._beats:
-            task.cancel()
+        child.cancel(self._beats)
         await self._session.close()
-        assert self._process.stdin
-        self._process.stdin.close()
-        if self.problem() or not await self._gone():
-            log.warning("the engine does not end by itself and is killed")
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._gone()
-        await asyncio.wait(self._readers, timeout=self._timing.stop_within)
-        for task in self._readers:
-            task.cancel()
-        await asyncio.gather(*self._readers, *self._beats, return_exceptions=True)
-
-    async def _gone(self) -> bool:
-        """Whether the process ends within the time for it."""
-        try:
-            await asyncio.wait_for(self._process.wait(), self._timing.stop_within)
-        except TimeoutError:
-            return self._process.returncode is not None
-        return True
+        await child.end(self._process, self._readers, self._beats, self._timing.stop_within, hung=bool(self.problem()))
 
 
 def _check_watch(task: asyncio.Task[Any]) -> None:
     """Raise CommandError for a task whose end leaves the process unread or unwatched."""
     if error := task.exception():
         raise CommandError(f"the watch over the engine failed: {error!r}") from error
-
-
-def cpu_ticks(pid: int) -> int:
-    """CPU time that a process has used, in the kernel's ticks; 0 if it is gone. Proc(5): fields 14 and 15 of stat."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    fields = stat.rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
 
 
 def figures(exposition: str) -> dict[str, float]:
@@ -236,14 +202,7 @@ async def running(
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[LlamaServer]:
     """An engine that is loading; its process ends with the context. Without `environment` it has this process's."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,  # a terminal's Ctrl-C must drain, not cut
-    )
+    process = await child.started(argv, environment)
     engine = LlamaServer(process, now, timing or Timing())
     try:
         yield engine

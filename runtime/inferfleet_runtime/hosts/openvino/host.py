@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
@@ -16,9 +16,9 @@ from typing import Any
 from inferfleet_runtime.contract import DRAFT_FILE, Metric, RuntimeConfig
 from inferfleet_runtime.engines.openvino_genai import EngineSettings, engine_settings, lacks
 from inferfleet_runtime.errors import CommandError, ConfigError
+from inferfleet_runtime.hosts import child
 from inferfleet_runtime.hosts.backend import BackendError, UnsentError
 from inferfleet_runtime.hosts.llama.log import lines
-from inferfleet_runtime.hosts.llama.process import cpu_ticks
 from inferfleet_runtime.hosts.openvino.answers import Answer, Piece
 from inferfleet_runtime.hosts.openvino.replies import AtOnce, Began, Generated, Whole, Word
 from inferfleet_runtime.hosts.openvino.worker import OWN_ERROR
@@ -65,12 +65,8 @@ class OpenvinoHost:
         """Around a process that has just been started."""
         self._hello = asyncio.get_running_loop().create_future()
         self._heard = self.now()
-        self._readers = self._tasks(self._read_log(), self._read_output())
-        self._beats = self._tasks(self._beat(), self._watch())
-
-    @staticmethod
-    def _tasks(*work: Coroutine[Any, Any, None]) -> frozenset[asyncio.Task[None]]:
-        return frozenset(map(asyncio.create_task, work))
+        self._readers = child.tasks(self._read_log(), self._read_output())
+        self._beats = child.tasks(self._beat(), self._watch())
 
     async def load(self) -> None:
         """Wait until the model is loaded. Raises CommandError with the engine's own words."""
@@ -220,34 +216,15 @@ class OpenvinoHost:
         before = 0
         while True:
             await asyncio.sleep(self.timing.heartbeat_every)
-            ticks = cpu_ticks(self.process.pid)
+            ticks = child.cpu_ticks(self.process.pid)
             self._still = self._still + 1 if ticks == before else 0
             before = ticks
 
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
-        for task in self._beats:
-            task.cancel()
-        assert self.process.stdin
-        self.process.stdin.close()
-        if self.problem() or not await self._gone():
-            log.warning("the engine does not end by itself and is killed")
-            with suppress(ProcessLookupError):
-                self.process.kill()
-            await self._gone()
-        await asyncio.wait(self._readers, timeout=self.timing.stop_within)
-        for task in self._readers:
-            task.cancel()
-        await asyncio.gather(*self._readers, *self._beats, return_exceptions=True)
+        child.cancel(self._beats)
+        await child.end(self.process, self._readers, self._beats, self.timing.stop_within, hung=bool(self.problem()))
         self._tell_all_of_the_end()  # a reader that is cancelled before its first step tells nobody
-
-    async def _gone(self) -> bool:
-        """Whether the process ends within the time for it."""
-        try:
-            await asyncio.wait_for(self.process.wait(), self.timing.stop_within)
-        except TimeoutError:
-            return self.process.returncode is not None
-        return True
 
 
 def command(settings: EngineSettings) -> list[str]:
@@ -273,14 +250,7 @@ async def running(
     argv: Sequence[str], model: str, now: Callable[[], float], timing: Timing | None = None
 ) -> AsyncIterator[OpenvinoHost]:
     """An engine that is loading; its process ends with the context. Answers name it `model`."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_LONGEST_LINE,
-        start_new_session=True,  # a terminal's Ctrl-C must drain, not cut
-    )
+    process = await child.started(argv, longest_line=_LONGEST_LINE)
     engine = OpenvinoHost(model, process, now, timing or Timing())
     try:
         yield engine
