@@ -1,5 +1,7 @@
 import asyncio
 import json
+import select
+import socket
 from contextlib import asynccontextmanager
 
 import hypothesis.strategies as st
@@ -109,3 +111,28 @@ async def test_leaving_closes_the_connection():
                 break
         async with asyncio.timeout(20):
             await gone.wait()
+
+
+async def test_a_request_that_nobody_read_may_be_sent_again():
+    """A dying engine's socket may still take a connection, and is closed with what came unread."""
+
+    def take_and_die():
+        connection, _ = listener.accept()
+        select.select([connection], [], [])
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dying = asyncio.create_task(asyncio.to_thread(take_and_die))
+        with pytest.raises(UnsentError, match="not read"):
+            async with post(f"http://127.0.0.1:{listener.getsockname()[1]}", "/x", {}):
+                pass
+        await dying
+
+
+async def test_a_request_that_was_read_is_not_sent_again():
+    async with serving(b"") as (address, requests, _):
+        with pytest.raises(BackendError) as raised:
+            async with post(address, "/x", {}):
+                pass
+    assert len(requests) == 1
+    assert not isinstance(raised.value, UnsentError)

@@ -99,7 +99,7 @@ class WireReply:
 async def post(address: str, path: str, body: Mapping[str, Any]) -> AsyncIterator[WireReply]:
     """Send `body` as JSON to `http://host:port`; leaving the context closes the connection.
 
-    Raises BackendError, and UnsentError where there is no connection.
+    Raises BackendError, and UnsentError where nobody read it.
     """
     where = urlsplit(address)
     raw = json.dumps(body).encode()
@@ -126,5 +126,9 @@ async def _reply(read: asyncio.StreamReader) -> WireReply:
         if b"content-length" not in headers and headers.get(b"transfer-encoding") != b"chunked":
             raise _ProtocolError("neither a length nor chunks")
         return WireReply(int(first.split(b" ", 2)[1]), headers, read)
+    except ConnectionError as error:
+        # the kernel resets a connection whose request was not read: one that a dying engine's socket still took. One
+        # that was read is closed, which is an end and no error
+        raise UnsentError(f"not read: {error}") from error
     except (OSError, EOFError, ValueError, IndexError, asyncio.LimitOverrunError, _ProtocolError) as error:
         raise BackendError(f"no answer: {error}") from error
