@@ -77,6 +77,7 @@ e2e-all: $(STAMP) ## every story
 	$(BIN)/pytest e2e/stories
 
 variants: $(STAMP) ## llama.cpp built for this processor's family, for bench-runtime (six minutes; cmake and a compiler)
+	runtime/build-kernels build/variants
 	runtime/build-variant $(VARIANT) build/variants $(BIN)/python
 
 bench-runtime: $(STAMP) ## specialized beside naive serving, the front's cost, memory (half an hour; `make variants` before)

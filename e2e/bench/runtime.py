@@ -22,7 +22,12 @@ from e2e.bench.pods import RUN, Pod, configuration, serving
 from e2e.bench.prefix_load import Measured
 
 VARIANTS = Path("build/variants")
-FACTORS = {"wheel": "speedup_wheel", "native": "speedup_native", "openvino": "speedup_openvino"}
+FACTORS = {
+    "wheel": "speedup_wheel",
+    "kernels": "speedup_kernels",
+    "native": "speedup_native",
+    "openvino": "speedup_openvino",
+}
 PROMISED: Mapping[str, tuple[str, float]] = {
     "speedup_wheel": ("at least", 8),
     "speedup_native": ("at least", 15),
@@ -45,7 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.folder.absolute()
     files = weights(folder)
-    able = [arm for arm in arms.able(arms.ARMS, VARIANTS.is_dir()) if not options.only or arm.name in options.only]
+    able = [arm for arm in arms.able(arms.ARMS, builds()) if not options.only or arm.name in options.only]
     runs, held = compare(able, files, folder / "pods", options.rounds)
     drafts = speculation(files, folder, options.rounds) if not options.only else {}
     print(table(able, runs))
@@ -56,6 +61,12 @@ def main() -> None:
     page = "\n\n".join(parts)
     print(page)
     print(f"written to {record.publish('runtime', figures, page)} and {record.PAGE}")
+
+
+def builds() -> list[str]:
+    """Of llama.cpp, those that `make variants` has left here; the wheel is always there."""
+    kernels = [arms.KERNELS] if (VARIANTS / "kernels.so").is_file() else []
+    return [arms.WHEEL, *kernels, *([arms.NATIVE] if kernels and any(VARIANTS.glob("*/xllamacpp")) else [])]
 
 
 def weights(folder: Path) -> dict[str, Path]:
@@ -99,8 +110,18 @@ def compare(able: Sequence[Arm], files: Mapping[str, Path], folder: Path, rounds
 def start(arm: Arm, files: Mapping[str, Path], folder: Path) -> Any:
     """Its pod, as a context."""
     config = configuration(files[arm.file], **arm.changes)
-    variants = {"INFERFLEET_ENGINE_DIR": str(VARIANTS.absolute() if arm.native else folder / arms.GENERIC)}
-    return serving(folder, arm.name, config, variants)
+    return serving(folder, arm.name, config, {"INFERFLEET_ENGINE_DIR": str(_engines(arm.build, folder))})
+
+
+def _engines(build: str, folder: Path) -> Path:
+    """A folder with this build of llama.cpp and no better one."""
+    if build == arms.NATIVE:
+        return VARIANTS.absolute()
+    engines = folder / "engines" / build
+    engines.mkdir(parents=True, exist_ok=True)
+    if build == arms.KERNELS:
+        shutil.copy(VARIANTS / "kernels.so", engines)
+    return engines
 
 
 def run(arm: Arm, pod: Pod, number: int) -> Measured:
@@ -112,7 +133,7 @@ def speculation(files: Mapping[str, Path], folder: Path, rounds: int) -> dict[st
     """Runs without and with a draft, and its acceptance: one that agrees, and one that knows nothing."""
     found: dict[str, tuple[Runs, float]] = {}
     for name in ("draft", "stranger"):
-        pair = arms.draft(name, files[name], native=VARIANTS.is_dir())
+        pair = arms.draft(name, files[name], builds()[-1])
         shutil.rmtree(folder / "pods", ignore_errors=True)
         with ExitStack() as stack:
             pods = {arm.name: stack.enter_context(start(arm, files, folder / "pods")) for arm in pair}

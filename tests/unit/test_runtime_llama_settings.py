@@ -1,6 +1,6 @@
 import pytest
+from fakes.configs import runtime_config
 
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines import cpu
 from inferfleet_runtime.engines.llama_cpp import SpeculationSettings, server_settings
 from inferfleet_runtime.errors import ConfigError
@@ -12,21 +12,7 @@ SOURCE = {"uri": "file:///m.gguf"}
 
 
 def settings(tmp_path, **changes):
-    config = RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/tiny",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "source": SOURCE,
-            "slots": 4,
-            "contextTokens": 1000,
-            "threads": 2,
-            "admission": {"maxQueuedTokens": 8000},
-            "benchmark": {"promptTokens": 32, "outputTokens": 32},
-            "drainSeconds": 30,
-            **changes,
-        }
-    )
+    config = runtime_config(**{"slots": 4, "threads": 2} | changes)
     return server_settings(config, tmp_path / "model.gguf")
 
 
@@ -142,6 +128,21 @@ def test_another_processor_gets_the_generic_build(tmp_path):
     cpuinfo, prefix = builds(tmp_path, "avx2")
     assert "PYTHONPATH" not in environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)
     assert "PYTHONPATH" not in environment({"INFERFLEET_ENGINE_DIR": str(tmp_path)}, tmp_path / "none")
+
+
+def test_kernels_are_loaded_before_whichever_build_is_chosen(tmp_path):
+    cpuinfo, prefix = builds(tmp_path, "avx2 fma f16c")
+    assert "LD_PRELOAD" not in environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)
+    (tmp_path / "engines/kernels.so").touch()
+    assert environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)["LD_PRELOAD"] == f"{prefix}/kernels.so"
+    both = environment({"INFERFLEET_ENGINE_DIR": prefix, "LD_PRELOAD": "/mine.so"}, cpuinfo)["LD_PRELOAD"]
+    assert both == f"{prefix}/kernels.so:/mine.so"
+
+
+def test_a_processor_that_cannot_run_the_kernels_does_not_load_them(tmp_path):
+    cpuinfo, prefix = builds(tmp_path, "avx2 fma")
+    (tmp_path / "engines/kernels.so").touch()
+    assert "LD_PRELOAD" not in environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)
 
 
 def test_threads_wait_shortly_unless_the_pod_says_otherwise(tmp_path):

@@ -20,6 +20,10 @@ _NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
 """Flags of /proc/cpuinfo by variant, the fastest first. All are of x86-64; arm64 has the generic build alone."""
 
 
+KERNELS_NEED = frozenset({"avx2", "fma", "f16c"})
+"""Flags without which the project's own matrix products (runtime/kernels/) must not be loaded."""
+
+
 @dataclass(frozen=True)
 class Build:
     """One build of an engine."""

@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 PREFIX_VARIABLE = "INFERFLEET_ENGINE_DIR"
 PREFIX = Path("/opt/inferfleet/variants")
 """Where the image has builds for certain processors: one folder each, named after the variant, with the package."""
+KERNELS = "kernels.so"
+"""Beside them: matrix products of runtime/kernels/, which the dynamic linker takes instead of any build's own."""
 _SPINS = "1000"
 """Turns that a thread waits for the others before it sleeps, as libgomp waits where threads outnumber processors. It
 cannot see that other pods use them, and then waits 300 times as long, at every layer: with two busy neighbours on two
@@ -28,10 +30,17 @@ def environment(
     present = [folder.parent.name for folder in prefix.glob(f"*/{package}")]
     flags = cpu.flags(cpuinfo.read_text(encoding="utf-8")) if cpuinfo.is_file() else frozenset[str]()
     chosen = cpu.build(flags, present)
-    log.info("engine build chosen", extra={"variant": chosen.variant, "why": chosen.why})
+    kernels = prefix / KERNELS
+    loads = kernels.is_file() and flags >= cpu.KERNELS_NEED
+    log.info("engine build chosen", extra={"variant": chosen.variant, "why": chosen.why, "kernels": loads})
     found.setdefault("GOMP_SPINCOUNT", _SPINS)
     if chosen.variant != cpu.GENERIC:
-        rest = found.get("PYTHONPATH")
-        first = str(prefix / chosen.variant)
-        found["PYTHONPATH"] = f"{first}{os.pathsep}{rest}" if rest else first
+        _put_first(found, "PYTHONPATH", prefix / chosen.variant)
+    if loads:
+        _put_first(found, "LD_PRELOAD", kernels)
     return found
+
+
+def _put_first(environment: dict[str, str], name: str, path: Path) -> None:
+    rest = environment.get(name)
+    environment[name] = f"{path}{os.pathsep}{rest}" if rest else str(path)
