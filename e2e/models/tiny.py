@@ -34,6 +34,16 @@ ARCHITECTURES: Mapping[str, dict[str, int]] = MappingProxyType(
             "vocabulary": 2048,
             "context": 4096,
         },
+        "slight": {
+            "layers": 1,
+            "hidden": 128,
+            "feed_forward": 384,
+            "heads": 4,
+            "kv_heads": 2,
+            "head_dim": 32,
+            "vocabulary": 2048,
+            "context": 4096,
+        },
         "demo": {
             "layers": 8,
             "hidden": 512,
@@ -57,7 +67,7 @@ ARCHITECTURES: Mapping[str, dict[str, int]] = MappingProxyType(
     }
 )
 """Shapes by preset: `tiny` has 2.1 million parameters, `demo` 27 million, and `blocks` 1.8 million in rows that blocks
-of 256 weights fill. The head is not tied."""
+of 256 weights fill; `slight` is one layer of `tiny`, for a fast engine. The head is not tied."""
 
 _WORD = re.compile(r" ?[A-Za-z]{2,}|[ ]?[aAI]|[,.]")
 _BIAS_DIMENSION = 0
