@@ -48,8 +48,9 @@ def conditions() -> str:
     flags = set(_first("flags").split())
     known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if flag in flags]
     today = datetime.now(UTC).date().isoformat()
+    generation = f"family {_first('cpu family')}, model {_first('model')}, " if flags else ""
     return (
-        f"{today}, {_first('model name') or platform.machine()}, {os.cpu_count()} cores ({', '.join(known)}), "
+        f"{today}, {_first('model name') or platform.machine()}, {generation}{os.cpu_count()} cores ({', '.join(known)}), "
         f"{_memory_gib()} GiB, shared with other machines: compare only within one table."
     )
 
