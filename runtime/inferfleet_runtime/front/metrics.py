@@ -7,7 +7,6 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from inferfleet_runtime.contract import Metric
-from inferfleet_runtime.front.tally import Tally
 
 # Buckets as in vLLM (v1/metrics/loggers.py), so that one dashboard fits both.
 _TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -47,9 +46,9 @@ class Metrics:
         self.waiting = self._gauge(Metric.REQUESTS_WAITING, "Requests in the queue.")
         self.kv_usage = self._gauge(Metric.KV_CACHE_USAGE, "Share of the KV cache in use, 0 to 1.")
         self.ttft = self._histogram(Metric.TTFT, "Arrival to first token, queue included, in seconds.", _TTFT_BUCKETS)
-        text = "Time between two tokens of a request in seconds."
-        self.inter_token = Tally(Metric.INTER_TOKEN_LATENCY, text, _TOKEN_BUCKETS, model)
-        registry.register(self.inter_token)
+        self.inter_token = self._histogram(
+            Metric.INTER_TOKEN_LATENCY, "Time between two tokens of a request in seconds.", _TOKEN_BUCKETS
+        )
         self.end_to_end = self._histogram(Metric.E2E_LATENCY, "Arrival to last token in seconds.", _REQUEST_BUCKETS)
         self.queue_time = self._histogram(Metric.QUEUE_TIME, "Arrival to a free slot in seconds.", _REQUEST_BUCKETS)
         self.request_tokens = self._histogram(

@@ -73,8 +73,8 @@ class Trace:
             return  # vectors, not tokens
         self.first = max(self.arrived, self.last - decoding)
         self.metrics.ttft.observe(self.first - self.arrived)
-        if between := seen.usage.completion - 1:
-            self.metrics.inter_token.observe(decoding / between, between)
+        for _ in range(seen.usage.completion - 1):
+            self.metrics.inter_token.observe(decoding / (seen.usage.completion - 1))
 
     def finished(self) -> None:
         """The answer is complete."""
