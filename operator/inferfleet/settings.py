@@ -59,6 +59,8 @@ class Settings:
     """A serving placement moves only for at least this share of its cost (or latency)."""
     capacity_max_age: float = 30 * 86400.0
     """A CapacityProfile older than this is not believed."""
+    trusted_headers: bool = False
+    """A gateway in front of all model pods sets tenant and priority of requests, and drops what clients send."""
     pause_moves: bool = False
     """No serving placement of the whole fleet is replaced while this is set."""
     log_level: str = "info"
@@ -87,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     option.number("scale-interval", "seconds between scaling decisions", Settings.scale_interval, (0.1, 3600.0))
     option.number("move-saving", "share of the cost that a move must save", Settings.move_saving, (0.0, 1.0))
     option.choice("log-level", "what is logged", Settings.log_level, LOG_LEVELS)
+    option.flag("trusted-headers", "a gateway sets X-Inferfleet-Tenant and -Priority, and drops what clients send")
     option.flag("pause-moves", "replace no serving placement")
     option.flag("no-leader-election", "run without a Lease: only for one process on a developer's machine")
 
@@ -220,6 +223,7 @@ def from_arguments(args: argparse.Namespace, env: Mapping[str, str] = os.environ
         workers=args.workers,
         scale_interval=args.scale_interval,
         move_saving=args.move_saving,
+        trusted_headers=args.trusted_headers,
         pause_moves=args.pause_moves,
         log_level=args.log_level,
     )

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from apiserver.control_plane import ControlPlane
 from chart.conftest import Said, Server, namespace
 from chart.helm import render, variables
+from ports import free_port
 
 from e2e.charts import CHARTS, NAMESPACE
 
@@ -73,7 +73,7 @@ class Running:
 @contextmanager
 def running(account: Account) -> Iterator[Running]:
     """Until the end of the block, then an orderly stop."""
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     flags = [f"--metrics-port={ports[0]}", f"--health-port={ports[1]}"]
     process = subprocess.Popen([sys.executable, "-m", "inferfleet", "run", *flags], env=account.environ)
     try:
@@ -85,12 +85,6 @@ def running(account: Account) -> Iterator[Running]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def check(account: Account, *flags: str) -> Said:
@@ -148,7 +142,7 @@ def test_the_account_may_do_nothing_outside_the_namespaces_it_watches(account: A
 
 def test_the_check_says_what_is_wrong_where_no_operator_runs(account: Account, server: Server, must: Must) -> None:
     must(server.kubectl("delete", "lease", "--all", "--namespace", NAMESPACE))
-    nowhere = f"http://127.0.0.1:{_free_port()}"
+    nowhere = f"http://127.0.0.1:{free_port()}"
     said = check(account, f"--metrics={nowhere}/metrics", f"--health={nowhere}/healthz", "--seconds=1")
     assert said.code == 1
     assert "ok     definitions: " in said.out

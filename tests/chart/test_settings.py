@@ -42,6 +42,7 @@ def test_defaults_are_those_of_the_operator_and_the_priority_classes() -> None:
         ("runtime.imagePullSecrets", "runtime_image_pull_secrets", ("a", "b")),
         ("runtime.image.pullPolicy", "runtime_image_pull_policy", "Always"),
         ("runtime.image.tag", "runtime_image", "inferfleet.local/runtime:1.2.3"),
+        ("runtime.trustedHeaders", "trusted_headers", True),
         ("weights.env", "fetch_env", {"HF_ENDPOINT": "https://hub.example.com", "NO_PROXY": "a,b"}),
         ("weights.pullImages", "pull_model_images", True),
         ("weights.cache.hostPath", "weights_cache_path", "/var/lib/models"),

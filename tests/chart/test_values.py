@@ -32,6 +32,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"image": {"digest": "abc"}}, "/image/digest", "does not match pattern"),
     ({"image": {"repository": "a/b@sha256:x"}}, "/image/repository", "does not match pattern"),
     ({"runtime": {"images": {}}}, "/runtime", "additional properties 'images' not allowed"),
+    ({"runtime": {"trustedHeaders": "yes"}}, "/runtime/trustedHeaders", "got string, want boolean"),
     ({"weights": {"env": {"PORT": 1}}}, "/weights/env/PORT", "got number, want string"),
     ({"weights": {"cache": {"hostPath": "models"}}}, "/weights/cache/hostPath", "does not match pattern"),
     ({"weights": {"cache": {"hostPath": "/m", "claim": "m"}}}, "/weights/cache", "not"),

@@ -16,6 +16,7 @@ TOGGLES: dict[str, dict[str, Any]] = {
     "runtime.image.digest": {"runtime": {"image": {"digest": DIGEST}}},
     "runtime.image.pullPolicy": {"runtime": {"image": {"pullPolicy": "Always"}}},
     "runtime.imagePullSecrets": {"runtime": {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]}},
+    "runtime.trustedHeaders": {"runtime": {"trustedHeaders": True}},
     "weights.env": {"weights": {"env": {"HF_ENDPOINT": "https://hub.example.com", "NO_PROXY": "a,b"}}},
     "weights.pullImages": {"weights": {"pullImages": True}},
     "weights.cache.hostPath": {"weights": {"cache": {"hostPath": "/var/lib/models"}}},

@@ -24,13 +24,22 @@ SMALL = make.node(cpu="1", memory="4Gi")
 
 
 def workload(**changes: Any) -> list[make.Obj]:
-    return [{"class": "chat", "replicas": {"min": 1, "max": 10}, **changes}]
+    return make.workloads(**{"replicas": {"min": 1, "max": 10}} | changes)
 
 
 async def settled(*objects: make.Obj, model: str = "demo") -> FakeCluster:
     cluster = world(make.workload_class(), *objects)
     await Operator(cluster, key=("default", model)).settle()
     return cluster
+
+
+async def serving_six() -> tuple[FakeCluster, Operator]:
+    """A node full of what the pool `cpu` serves, and the operator that knows why there are so many."""
+    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
+    operator = Operator(cluster)
+    operator.decide(6)
+    await operator.settle()
+    return cluster, operator
 
 
 def declare(cluster: FakeCluster, **changes: Any) -> None:
@@ -160,10 +169,7 @@ async def test_a_guaranteed_demand_above_the_maximum_is_not_cut_in_silence() -> 
 
 
 async def test_a_cheaper_pool_without_room_for_what_runs_does_not_take_over() -> None:
-    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
-    operator = Operator(cluster)
-    operator.decide(6)
-    await operator.settle()
+    cluster, operator = await serving_six()
     cluster.put(make.pool("cheap", price="0.001", quotas=ONE_CORE))
     await operator.settle()
     assert [(p.pool, p.replicas, p.state) for p in status(cluster).placements] == [("cpu", 6, "Serving")]
@@ -173,10 +179,7 @@ async def test_a_cheaper_pool_without_room_for_what_runs_does_not_take_over() ->
 
 async def test_what_serves_stays_beside_a_successor_that_cannot_carry_its_load() -> None:
     """The successor was chosen because what runs may not be there any more; that is no reason to serve less."""
-    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
-    operator = Operator(cluster)
-    operator.decide(6)
-    await operator.settle()
+    cluster, operator = await serving_six()
     cluster.put(make.pool(price=None))
     cluster.put(make.pool("other", quotas=ONE_CORE))
     await operator.settle()
@@ -188,10 +191,7 @@ async def test_what_serves_stays_beside_a_successor_that_cannot_carry_its_load()
 
 
 async def test_a_restart_amid_such_a_move_takes_nothing_away() -> None:
-    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
-    operator = Operator(cluster)
-    operator.decide(6)
-    await operator.settle()
+    cluster, _ = await serving_six()
     cluster.put(make.pool(price=None))
     cluster.put(make.pool("other", quotas=ONE_CORE))
     await Operator(cluster).settle()  # it knows of no decision
@@ -202,7 +202,7 @@ async def test_a_restart_amid_such_a_move_takes_nothing_away() -> None:
 def law(operator: Operator, plan: Plan, tokens_per_second: float) -> None:
     """The scaling loop's decision on a plan, by the law itself."""
     target = targets(plan)["chat"]
-    demand = Demand(tokens_per_second, 0.0, 0.0, 0.0, target.output_tokens)
+    demand = Demand(tokens_per_second, 0.0, 0.0, 0.0, target.request_tokens)
     found = decide(
         ScaleInput(
             now=1000.0,
@@ -224,10 +224,7 @@ def law(operator: Operator, plan: Plan, tokens_per_second: float) -> None:
 
 
 async def test_the_law_takes_nothing_away_for_a_successor_without_room() -> None:
-    cluster = await settled(make.node(cpu="8"), make.pool(), make.model(workloads=workload()))
-    operator = Operator(cluster)
-    operator.decide(6)
-    await operator.settle()
+    cluster, operator = await serving_six()
     cluster.put(make.pool(price=None))
     cluster.put(make.pool("other", quotas=ONE_CORE))
     for _ in range(4):

@@ -73,7 +73,9 @@ def _described(kind: str, path: str) -> str:
 
 
 OF_SOME = ("spec.variants[].source.credentials", "spec.variants[].source.revision")
-"""Fields that have an effect for some kinds of source, as their descriptions say; traffic.media has none for text."""
+"""Fields that have an effect for some kinds of source, as their descriptions say."""
+OF_MODALITIES = ("traffic.media", "traffic.outputTokens")
+"""The same for some modalities."""
 
 
 def test_a_field_without_effect_says_so_where_it_is_explained() -> None:
@@ -81,6 +83,6 @@ def test_a_field_without_effect_says_so_where_it_is_explained() -> None:
     for kind, table in tables.items():
         for field, _ in table:
             path, _, value = field.path.partition(": ")
-            if path not in ("traffic.media", *OF_SOME):
+            if path not in (*OF_MODALITIES, *OF_SOME):
                 words = _described(kind, path)
                 assert WAITS.strip() in words or (value and f"In this release {value} counts" in words), field.path

@@ -39,7 +39,9 @@ def pod(number: int, placement: str, ready: bool = True) -> Obj:
     }
 
 
-def exposition(arrivals: float = 0, tokens: float = 0, waiting: float = 0, running: float = 0) -> str:
+def exposition(
+    arrivals: float = 0, tokens: float = 0, waiting: float = 0, running: float = 0, prompts: float = 0
+) -> str:
     """What a pod of four slots and 100 tokens/s says."""
     values = {
         Metric.ARRIVAL_REQUESTS: arrivals,
@@ -49,6 +51,8 @@ def exposition(arrivals: float = 0, tokens: float = 0, waiting: float = 0, runni
         Metric.REQUESTS_RUNNING: running,
         Metric.REQUESTS_WAITING: waiting,
         Metric.SLOTS: 4,
+        Metric.PROMPT_TOKENS: prompts,
+        Metric.ARRIVAL_PROMPT_TOKENS: prompts,
         Metric.CAPACITY: 100,
     }
     return "".join(f"{name} {value}\n" for name, value in values.items())

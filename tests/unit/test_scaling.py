@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from inferfleet.names import Reason
 from inferfleet.planning.types import Measured
+from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import Demand, measure
 from inferfleet.scaling.law import ScaleInput, decide
 from inferfleet.scaling.ledger import BOUNDS, capacity, saturated
@@ -17,7 +18,7 @@ from inferfleet_runtime.contract import Metric
 
 
 def sample(at: float, **changes: float) -> PodSample:
-    zero = PodSample(at, 0, 0, 0, 0, 0, 0, slots=4, capacity=100)
+    zero = PodSample(at, 0, 0, 0, 0, 0, 0, slots=4, capacity=100, prompted=0, arrived=0)
     return replace(zero, **changes)
 
 
@@ -60,34 +61,34 @@ def state(**changes: Any) -> ScaleInput:
 
 
 def test_demand_is_arrivals_times_output_length() -> None:
-    found = measure([steady(requests=2, tokens=50)], 30.0, boot=10, typical_output=1)
+    found = measure([steady(requests=2, tokens=50)], 30.0, boot=10, typical=1, unit=Unit.GENERATED)
     assert found.tokens_per_second == pytest.approx(100)
     assert found.served == pytest.approx(100)
 
 
 def test_the_class_stands_in_for_lengths_until_requests_have_finished() -> None:
     window = tuple(sample(float(t), arrivals=2.0 * t) for t in range(0, 31, 2))
-    assert measure([window], 30.0, boot=10, typical_output=64).tokens_per_second == pytest.approx(128)
+    assert measure([window], 30.0, boot=10, typical=64, unit=Unit.GENERATED).tokens_per_second == pytest.approx(128)
 
 
 def test_refused_requests_are_demand_though_nobody_serves_them() -> None:
     window = tuple(
         sample(float(t), arrivals=10.0 * t, finished=1.0 * t, finished_tokens=50.0 * t) for t in range(0, 31, 2)
     )
-    assert measure([window], 30.0, boot=10, typical_output=64).tokens_per_second == pytest.approx(500)
+    assert measure([window], 30.0, boot=10, typical=64, unit=Unit.GENERATED).tokens_per_second == pytest.approx(500)
 
 
 def test_a_backlog_is_demand() -> None:
-    assert measure([steady(waiting=10)], 30.0, boot=10, typical_output=1).tokens_per_second == pytest.approx(
-        50 + 10 * 50 / 10
-    )
+    assert measure(
+        [steady(waiting=10)], 30.0, boot=10, typical=1, unit=Unit.GENERATED
+    ).tokens_per_second == pytest.approx(50 + 10 * 50 / 10)
 
 
 def test_a_rising_rate_is_continued_for_one_boot_time_but_not_beyond_twice_itself() -> None:
     rising = tuple(sample(float(t), arrivals=t * t / 10) for t in range(0, 31, 2))
-    soon = measure([rising], 30.0, boot=2, typical_output=1).tokens_per_second
-    late = measure([rising], 30.0, boot=600, typical_output=1).tokens_per_second
-    now = measure([rising], 30.0, boot=0, typical_output=1).tokens_per_second
+    soon = measure([rising], 30.0, boot=2, typical=1, unit=Unit.GENERATED).tokens_per_second
+    late = measure([rising], 30.0, boot=600, typical=1, unit=Unit.GENERATED).tokens_per_second
+    now = measure([rising], 30.0, boot=0, typical=1, unit=Unit.GENERATED).tokens_per_second
     assert now < soon < late == pytest.approx(2 * now)
 
 
@@ -176,37 +177,37 @@ def test_a_pod_that_joins_under_constant_load_does_not_count_twice() -> None:
     """It is observed for a shorter time than the others, whose rates still remember the time before."""
     old = tuple(sample(float(t), arrivals=10.0 * t if t <= 26 else 260.0 + 5.0 * (t - 26)) for t in range(0, 31, 2))
     new = tuple(sample(float(t), arrivals=5.0 * (t - 26)) for t in (26, 28, 30))
-    found = measure([old, new], 30.0, boot=30, typical_output=50)
+    found = measure([old, new], 30.0, boot=30, typical=50, unit=Unit.GENERATED)
     assert found.arrivals == pytest.approx(10)
     assert found.tokens_per_second == pytest.approx(500)
 
 
 def test_capacity_is_what_ready_pods_measured_of_themselves() -> None:
-    assert capacity(None, [steady(capacity=90), steady(capacity=110), steady(capacity=100)], 30.0) == Measured(
-        100, "Benchmarked"
-    )
+    assert capacity(
+        None, [steady(capacity=90), steady(capacity=110), steady(capacity=100)], 30.0, Unit.GENERATED
+    ) == Measured(100, "Benchmarked")
 
 
 def test_nothing_measured_leaves_what_is_known() -> None:
-    assert capacity(None, [], 30.0) is None
-    assert capacity(Measured(50, "Observed"), [steady(capacity=0)], 30.0) == Measured(50, "Observed")
+    assert capacity(None, [], 30.0, Unit.GENERATED) is None
+    assert capacity(Measured(50, "Observed"), [steady(capacity=0)], 30.0, Unit.GENERATED) == Measured(50, "Observed")
 
 
 def test_a_saturated_pod_corrects_the_capacity_step_by_step() -> None:
     busy = steady(requests=1, tokens=80, waiting=3, running=4, capacity=100)
     assert saturated(busy, 30.0)
-    assert capacity(None, [busy], 30.0) == Measured(pytest.approx(99.2), "Observed")
+    assert capacity(None, [busy], 30.0, Unit.GENERATED) == Measured(pytest.approx(99.2), "Observed")
 
 
 def test_an_idle_pod_says_nothing_about_capacity() -> None:
-    assert capacity(Measured(77, "Observed"), [steady(requests=0.1)], 30.0) == Measured(77, "Observed")
+    assert capacity(Measured(77, "Observed"), [steady(requests=0.1)], 30.0, Unit.GENERATED) == Measured(77, "Observed")
 
 
 def test_an_absurd_observation_is_bounded_by_the_benchmark() -> None:
     hung = steady(requests=0, waiting=3, running=4, capacity=100)
     known: Measured | None = None
     for _ in range(100):
-        known = capacity(known, [hung], 30.0)
+        known = capacity(known, [hung], 30.0, Unit.GENERATED)
     assert known
     assert known.tokens_per_second == pytest.approx(BOUNDS[0] * 100)
 
@@ -229,12 +230,24 @@ TEXT = f"""
 {Metric.REQUESTS_WAITING} 2
 {Metric.SLOTS} 4
 {Metric.CAPACITY} 120.5
+{Metric.PROMPT_TOKENS} 400
+{Metric.ARRIVAL_PROMPT_TOKENS} 450
 """
 
 
 def test_metrics_are_read_under_their_contract_names() -> None:
     expected = PodSample(
-        at=9, arrivals=7, generated=70, finished=6, finished_tokens=60, running=1, waiting=2, slots=4, capacity=120.5
+        at=9,
+        arrivals=7,
+        generated=70,
+        finished=6,
+        finished_tokens=60,
+        running=1,
+        waiting=2,
+        slots=4,
+        capacity=120.5,
+        prompted=400,
+        arrived=450,
     )
     assert parse(TEXT, 9) == expected
 

@@ -72,7 +72,7 @@ def test_the_first_speculator_that_the_engine_has_is_used(declared: list[str], a
         Speculator.model_validate({"method": m} | ({} if m == "NGram" else {"source": DRAFT["source"]}))
         for m in declared
     ]
-    found = speculation(speculators, asked, "llama-cpp")
+    found = speculation(speculators, parsed_class(serving={"speculation": asked}), "llama-cpp")
     assert (found.method if found else None) == method
 
 
@@ -92,7 +92,7 @@ def test_what_the_engine_or_the_model_lacks_is_a_reason(serving: dict[str, Any],
 
 
 def test_a_draft_that_the_model_declares_is_enough() -> None:
-    asked = question(workload=parsed_class(serving={"speculation": "Draft"}), speculators=frozenset({"Draft"}))
+    asked = question(workload=parsed_class(serving={"speculation": "Draft"}), speculators={"Draft": "a"})
     assert choose(asked).chosen
 
 

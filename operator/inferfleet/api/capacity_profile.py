@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from inferfleet.api.base import Api, Column, Resource, StatusType, cel
+from inferfleet.api.common import Labels
 from inferfleet.api.quantities import MAX_LENGTH, QUANTITY_PATTERN
 from inferfleet.api.strings import AcceleratorName, Date, DottedName, EngineName, Matching, QuantizationName, Sha256
 
@@ -18,7 +19,13 @@ class DeclaredCapacity(Api):
     """A measurement of an administrator's own, believed until the operator has measured itself."""
 
     tokens_per_second: Annotated[
-        int, Field(ge=1, le=100_000_000, description="Output tokens per second of one replica with all slots busy.")
+        int,
+        Field(
+            ge=1,
+            le=100_000_000,
+            description="Tokens per second of one replica with all slots busy: output tokens, of embeddings prompt "
+            "tokens.",
+        ),
     ]
     as_of: Annotated[
         Date,
@@ -39,6 +46,11 @@ class CapacityProfileSpec(Api):
                 " && ".join(f"self.{name} == oldSelf.{name}" for name in _KEY),
                 f"what was measured cannot change ({', '.join(_KEY)}): create another CapacityProfile",
             ),
+            (
+                "has(self.settings) == has(oldSelf.settings) && "
+                "(!has(self.settings) || self.settings == oldSelf.settings)",
+                "what was measured cannot change (settings): create another CapacityProfile",
+            ),
         )
     )
     architecture: Annotated[
@@ -56,7 +68,17 @@ class CapacityProfileSpec(Api):
     ]
     slots: Annotated[int, Field(ge=1, le=65_536, description="Requests that decode at once.")]
     input_tokens: Annotated[int, Field(ge=1, le=2_000_000, description="Median prompt length that was measured.")]
-    output_tokens: Annotated[int, Field(ge=1, le=2_000_000, description="Median completion length that was measured.")]
+    output_tokens: Annotated[
+        int, Field(ge=1, le=2_000_000, description="Median completion length that was measured; 1 of embeddings.")
+    ]
+    settings: Annotated[
+        Labels,
+        Field(
+            description="What else was set apart from the engine's defaults and changes its speed: kvCache, "
+            "prefixCache, chunkedPrefill, speculation, speculator (a digest of where its weights come from), adapters, "
+            "mayUse, tenants. Only workloads that set the same use the measurement. Absent: nothing. At most 16.",
+        ),
+    ] = {}
     weights_digest: Annotated[Sha256 | None, Field(description="SHA-256 of the weights; for information.")] = None
     engine_version: Annotated[
         str | None, Field(max_length=63, description="Version of the engine; for information.")
@@ -68,7 +90,11 @@ class CapacityProfileStatus(StatusType):
     """The operator's measurement."""
 
     tokens_per_second: Annotated[
-        int, Field(description="Output tokens per second of one replica, rounded to two significant digits.")
+        int,
+        Field(
+            description="Tokens per second of one replica, rounded to two significant digits: output tokens, of "
+            "embeddings prompt tokens."
+        ),
     ] = 0
     source: Annotated[str, Field(max_length=32, description="Benchmarked (at start) or Observed (under load).")] = ""
     measured_at: Annotated[

@@ -91,8 +91,13 @@ class Traffic(Api):
 
     @property
     def context_tokens(self) -> int:
-        """Prompt plus completion of a long request, rounded up to 64 so that a small change re-rolls nothing."""
-        return -(-(self.input_tokens.p95 + self.output.p95) // 64) * 64
+        """`longest`, rounded up to 64 so that a small change re-rolls nothing."""
+        return -(-self.longest // 64) * 64
+
+    @property
+    def longest(self) -> int:
+        """Prompt plus completion of a long request, where there is one."""
+        return self.input_tokens.p95 + (self.output_tokens.p95 if self.output_tokens else 0)
 
     def overridden(self, by: TrafficOverride | None) -> "Traffic":
         """With what a workload says instead."""

@@ -52,7 +52,10 @@ class Slo(Api):
     ] = None
     deadline: Annotated[
         Duration | None,
-        Field(description="For batch: how long after its arrival a request must be done, for example 24h."),
+        Field(
+            description="For batch: how long after its arrival a request must be done, for example 24h. A bundled "
+            "engine gives up one that is late, with the status 504."
+        ),
     ] = None
 
 
@@ -182,7 +185,10 @@ class WorkloadClassSpec(Api):
     )
     modality: Annotated[
         Literal["Text", "Embedding", "Image", "Video", "Audio"],
-        Field(description="What requests ask for. Default Text."),
+        Field(
+            description="What requests ask for. Default Text. Embeddings generate nothing: their demand, speed, energy "
+            "and cost count prompt tokens, and the lengths are those of one text."
+        ),
     ] = "Text"
     traffic: Annotated[Traffic, Field(description="The shape of its requests.")]
     slo: Annotated[Slo, Field(description="Latency targets.")] = Slo()
@@ -203,7 +209,8 @@ class WorkloadClassSpec(Api):
             ge=-1_000_000,
             le=1_000_000,
             description="Who goes first when there is not room for all: pods get the PriorityClass of the chart "
-            "with the largest value not above it; 0, the default, gets none.",
+            "with the largest value not above it; 0, the default, gets none. Where a gateway may set the priority of "
+            "requests (the operator's setting trusted-headers), it is that of requests that name none.",
         ),
     ] = 0
     allowed_namespaces: Annotated[

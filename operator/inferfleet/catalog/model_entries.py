@@ -81,6 +81,8 @@ class ModelArchitecture(Entry):
     vocabulary: Annotated[int, Field(ge=0)] = 0
     tied_embeddings: bool = False
     """Whether the output matrix is the embedding matrix."""
+    encoder: bool = False
+    """Whether it embeds without an output matrix, as BERT and its kin; what is made of a generating model has one."""
     gated: bool = True
     """Three feed-forward matrices (gate, up, down), not two."""
     experts: Count | None = None

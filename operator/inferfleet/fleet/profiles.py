@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.capacity_profile import CapacityProfileSpec, CapacityProfileStatus
 from inferfleet.api.quantities import format_cpu, parse_quantity, two_digits
-from inferfleet.fleet.types import Obj, Plan
+from inferfleet.fleet.build.dialect import FIRST
+from inferfleet.fleet.types import Obj, Placement, Plan
+from inferfleet.planning.content import settings
 from inferfleet.planning.ledger import content_name
-from inferfleet.planning.types import Evaluated, Measured
+from inferfleet.planning.types import Evaluated, Measured, Question
 
 CHANGE = 0.15
 """Relative change that is worth a write: below it is the noise of a measurement."""
@@ -22,27 +24,35 @@ AHEAD = 86_400.0
 
 
 def profile_objects(plan: Plan) -> dict[str, Obj]:
-    """The profile of every chosen placement, without a status, by name."""
+    """The profile of every chosen placement, without a status, by name.
+
+    Not of settings that an image kept from an earlier release was never told of: it measures something else.
+    """
     found = {}
     for workload in plan.workloads:
         for placement in workload.placements:
             if placement.evaluated and workload.valid:
                 traffic = workload.valid.spec.traffic
                 lengths = (traffic.input_tokens.p50, traffic.output.p50)
-                found[placement.evaluated.profile] = _profile(
-                    placement.evaluated, workload.valid.question.architecture_key, lengths
-                )
+                profile = _profile(placement.evaluated, workload.valid.question, lengths)
+                if "settings" not in profile["spec"] or not _kept(placement):
+                    found[placement.evaluated.profile] = profile
     return found
 
 
-def _profile(chosen: Evaluated, architecture: str, lengths: tuple[int, int]) -> Obj:
+def _kept(placement: Placement) -> bool:
+    return placement.runs is not None and placement.runs[1] == FIRST
+
+
+def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) -> Obj:
     candidate = chosen.candidate
+    differing = settings(candidate, question)
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "CapacityProfile",
         "metadata": {"name": chosen.profile},
         "spec": {
-            "architecture": architecture,
+            "architecture": question.architecture_key,
             "quantization": candidate.variant.quantization,
             "engine": candidate.engine,
             "accelerator": candidate.pool.accelerator_name,
@@ -50,7 +60,8 @@ def _profile(chosen: Evaluated, architecture: str, lengths: tuple[int, int]) -> 
             "slots": chosen.prediction.slots,
             "inputTokens": lengths[0],
             "outputTokens": lengths[1],
-        },
+        }
+        | ({"settings": dict(differing)} if differing else {}),
     }
 
 
@@ -114,6 +125,7 @@ def _content(spec: CapacityProfileSpec) -> str:
         (spec.accelerator, float(parse_quantity(spec.accelerators))),
         spec.slots,
         (spec.input_tokens, spec.output_tokens),
+        spec.settings,
     )
 
 

@@ -8,6 +8,7 @@ from inferfleet import names
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Plan
 from inferfleet.planning.types import Measured
+from inferfleet.planning.unit import counted, unit_of
 from inferfleet.scaling.demand import SPAN
 from inferfleet.scaling.law import Decision, History
 from inferfleet.scaling.signal import Window, extend, parse
@@ -40,7 +41,8 @@ def targets(plan: Plan) -> dict[str, Target]:
             planned_capacity=target.evaluated.tokens_per_second,
             utilization=float(spec.scaling.target_utilization),
             delay=spec.scaling.scale_in_delay.total_seconds(),
-            output_tokens=float(spec.traffic.output.p50),
+            request_tokens=float(counted(spec).p50),
+            unit=unit_of(spec),
             planned_demand=workload.valid.declared_demand,
         )
     return found
@@ -84,7 +86,7 @@ class Scaler:
         return {class_: w.last.decision for (owner, class_), w in self._workloads.items() if owner == key and w.last}
 
     def served(self, key: Key) -> dict[str, float] | None:
-        """Output tokens per second by class; None before the first round."""
+        """Tokens per second by class; None before the first round."""
         rounds = {class_: w.last for (owner, class_), w in self._workloads.items() if owner == key and w.last}
         found = {class_: last.served for class_, last in rounds.items() if last.served is not None}
         return found or None

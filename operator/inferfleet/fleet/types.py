@@ -14,6 +14,7 @@ from inferfleet.fleet.sources import source_of
 from inferfleet.planning import room
 from inferfleet.planning.performance import replicas_for
 from inferfleet.planning.types import Evaluated, Measured, Question, Rejection
+from inferfleet.planning.unit import counted
 
 Obj = dict[str, Any]
 Key = tuple[str, str]
@@ -107,8 +108,8 @@ class Observed:
 
 
 def declared_demand(workload: Workload, spec: WorkloadClassSpec) -> float:
-    """Output tokens per second; 0 where none is declared."""
-    return workload.demand.per_second * spec.traffic.output.p50 if workload.demand else 0.0
+    """Tokens per second of the class's unit; 0 where none is declared."""
+    return workload.demand.per_second * counted(spec).p50 if workload.demand else 0.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Valid:
 
     @property
     def declared_demand(self) -> float:
-        """Output tokens per second to plan for until traffic is observed; 0 where none is declared."""
+        """Tokens per second to plan for until traffic is observed; 0 where none is declared."""
         return declared_demand(self.workload, self.spec)
 
     @property

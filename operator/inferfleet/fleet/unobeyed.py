@@ -61,6 +61,14 @@ CLASS_FIELDS: tuple[tuple[Unobeyed, Callable[[WorkloadClassSpec], bool]], ...] =
         Unobeyed("traffic.media", "a request of modality Text has none"),
         lambda c: c.modality == "Text" and c.traffic.media is not None,
     ),
+    (
+        Unobeyed("traffic.media", "a request of modality Embedding has none"),
+        lambda c: c.modality == "Embedding" and c.traffic.media is not None,
+    ),
+    (
+        Unobeyed("traffic.outputTokens", "a request of modality Embedding generates nothing"),
+        lambda c: c.modality == "Embedding" and c.traffic.output_tokens is not None,
+    ),
     (Unobeyed("slo.percentile", "targets are compared at the median lengths"), lambda c: c.slo.percentile != 95),
     (
         Unobeyed("scaling.scaleToZeroAfter", "the last replica stays: nothing could wake a workload yet"),

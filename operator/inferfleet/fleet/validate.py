@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -29,6 +30,8 @@ class _Known:
     spec: ModelSpec
     architecture: ModelArchitecture
     key: str
+    numbers: dict[str, Any]
+    """Of an architecture that is given by its numbers."""
 
 
 def validate(seen: Observed, catalog: Catalog, settings: Settings) -> tuple[Valid | Blocked, ...] | Problem:
@@ -44,17 +47,17 @@ def validate(seen: Observed, catalog: Catalog, settings: Settings) -> tuple[Vali
     return tuple(_workload(w, known, seen, (catalog, settings)) for w in seen.spec.workloads)
 
 
-def _architecture(given: Architecture, catalog: Catalog) -> tuple[ModelArchitecture, str] | Problem:
+def _architecture(given: Architecture, catalog: Catalog) -> tuple[ModelArchitecture, str, dict[str, Any]] | Problem:
     if given.preset is not None:
         if found := catalog.models.get(given.preset):
-            return found, given.preset
+            return found, given.preset, {}
         message = f"spec.architecture.preset: {unknown(given.preset, catalog.models)}"
         return Problem(Reason.ARCHITECTURE_UNKNOWN, message)
     numbers = given.model_dump(exclude={"preset"}, exclude_none=True)
     if lacking := ", ".join(sorted(set(_NEEDED) - set(numbers))):
         return Problem(Reason.INVALID_SPEC, f"spec.architecture: without preset, also {lacking} must be given")
     try:
-        return ModelArchitecture(name="inline", **numbers), f"custom-{digest(numbers)}"
+        return ModelArchitecture(name="inline", **numbers), f"custom-{digest(numbers)}", numbers
     except ValidationError as error:  # the CRD's rules say it first; an object may be older than they are
         return Problem(Reason.INVALID_SPEC, f"spec.architecture: {error.errors()[0]['msg']}")
 
@@ -75,9 +78,21 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
     if problem := _vanished(live, seen, context[0]):
         return Blocked(workload.class_, problem)
     pools = tuple(pool(p, seen, mine, context[0]) for p in _selected(workload, seen))
-    question = _question(workload, class_, known, seen, (pools, *context))
+    question = _question(workload, class_, _as_asked(known, class_), seen, (pools, *context))
     keeps_image = known.spec.engine_update == "Manual"
     return Valid(workload, class_, question, keeps_image, context[1].pause_moves)
+
+
+def _as_asked(known: _Known, class_: WorkloadClassSpec) -> _Known:
+    """Numbers alone do not say whether a transformer generates or embeds, and it may do either: its class says.
+
+    What embeds passes no output matrix, so what was measured of it is about something else.
+    """
+    if not known.numbers or class_.modality != "Embedding":
+        return known
+    architecture = known.architecture.model_copy(update={"modality": class_.modality})
+    key = f"custom-{digest(known.numbers | {'modality': class_.modality})}"
+    return replace(known, architecture=architecture, key=key)
 
 
 def _vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | None:
@@ -128,14 +143,25 @@ def _question(
         move_saving=float("inf") if settings.pause_moves else settings.move_saving,
         pin=_pin(workload.placement),
         max_replicas=workload.replicas.max,
-        speculators=frozenset(s.method for s in known.spec.speculators),
+        speculators=_speculators(known.spec),
         adapted=bool(known.spec.adapters),
+        trusted_headers=settings.trusted_headers,
         guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
         running=running,
         unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
         - {p.name for p in pools},
         unreadable={name: p.message for name, p in seen.pools.items() if isinstance(p, Problem)},
     )
+
+
+def _speculators(spec: ModelSpec) -> dict[str, str]:
+    """The first of each method. Where its weights come from is what they are, unless a digest says it better."""
+    found: dict[str, str] = {}
+    for one in spec.speculators:
+        source = one.source
+        content = source and (source.sha256 or [source.uri, source.revision])
+        found.setdefault(one.method, digest(content) if content else "")
+    return found
 
 
 def _engines(catalog: Catalog) -> Mapping[str, EngineProfile]:

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from inferfleet.api.figures import figures, latency
 from inferfleet.names import Reason
+from inferfleet.planning.content import settings
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.objectives import OBJECTIVES, over_limit
 from inferfleet.planning.performance import MEMORY_SHARE, predict
@@ -14,6 +15,7 @@ from inferfleet.planning.refusal import most_telling, no_candidate
 from inferfleet.planning.room import lacks_room, load
 from inferfleet.planning.rules import CAPABILITY_RULES, RULES, slo_violation
 from inferfleet.planning.types import Answer, Candidate, Evaluated, Prediction, Question, Rejection
+from inferfleet.planning.unit import Unit, unit_of
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -91,7 +93,8 @@ def profile_name(candidate: Candidate, q: Question, slots: int) -> str:
     """Name of the CapacityProfile of a candidate with so many slots."""
     lengths = q.workload.traffic.input_tokens.p50, q.workload.traffic.output.p50
     what = (q.architecture_key, candidate.variant.quantization, candidate.engine)
-    return content_name(what, (candidate.pool.accelerator_name, candidate.pool.cores), slots, lengths)
+    where = (candidate.pool.accelerator_name, candidate.pool.cores)
+    return content_name(what, where, slots, lengths, settings(candidate, q))
 
 
 def _predictions(candidate: Candidate, q: Question) -> list[Prediction]:
@@ -141,9 +144,15 @@ def _keep_incumbent(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, st
     p = best.prediction
     message = (
         f"{best.cost} USD per 1M tokens; {p.slots} slots, {figures(best.tokens_per_second)} tokens/s a replica "
-        f"({best.capacity_source.lower()}); TTFT {latency(p.ttft)} and TPOT {latency(p.tpot)} expected"
+        f"({best.capacity_source.lower()}); {_expected(p, q)} expected"
     )
     return best, goal.chosen, message
+
+
+def _expected(p: Prediction, q: Question) -> str:
+    if unit_of(q.workload) is Unit.PROMPT:
+        return f"{latency(p.end_to_end)} a request"
+    return f"TTFT {latency(p.ttft)} and TPOT {latency(p.tpot)}"
 
 
 def _name(e: Evaluated) -> str:

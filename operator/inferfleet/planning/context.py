@@ -12,11 +12,11 @@ def context_long_enough(c: Candidate, q: Question) -> Rejection | None:
     if (c.pool.name, c.variant.name, c.engine) in q.incumbents:
         return None
     most, traffic = q.architecture.context_tokens, q.workload.traffic
-    long = traffic.input_tokens.p95 + traffic.output.p95
-    if most is None or long <= most:
+    if most is None or traffic.longest <= most:
         return None
     message = (
-        f"long requests of the class have {long} tokens ({traffic.input_tokens.p95} of prompt and "
-        f"{traffic.output.p95} of completion at p95), and the model was made for {most} (contextTokens)"
+        f"long requests of the class have {traffic.longest} tokens ({traffic.input_tokens.p95} of prompt and "
+        f"{traffic.longest - traffic.input_tokens.p95} of completion at p95), and the model was made for {most} "
+        "(contextTokens)"
     )
     return Rejection(c, Reason.CONTEXT_TOO_LONG, message, "contextTokens")

@@ -23,11 +23,18 @@ def memory_bytes(
     slots: int,
     context_tokens: int,
 ) -> float:
-    """Weights, KV cache of every slot, and the engine's own overhead."""
+    """Weights, KV cache of every slot, and the engine's own overhead, with a whole text in a step where it embeds."""
     context = engine.slot_context_tokens(context_tokens)
     kv = model.kv_bytes(context, engine.kv_bytes_per_element) * slots
     weights = model.parameters * quantization.bytes_per_weight * engine.weight_copies
-    return weights + engine.reserved_kv_bytes(kv) + engine.process_overhead_bytes
+    step = _whole_text_bytes(model, engine, context) if model.modality == "Embedding" else 0.0
+    return weights + engine.reserved_kv_bytes(kv) + engine.process_overhead_bytes + step
+
+
+def _whole_text_bytes(model: ModelArchitecture, engine: EngineProfile, context: int) -> float:
+    """Of the longest text that a slot takes, which is one step."""
+    step = engine.whole_text
+    return step.bytes(context, model.feed_forward, model.vocabulary, encoder=model.encoder) if step else 0.0
 
 
 def predict(
@@ -43,6 +50,8 @@ def predict(
     token waits for one share of everybody's prefill: TPOT = step + prefill * (slots - 1) / output.
     Throughput is slots / (TPOT + prefill / output), the closed loop without think time.
     """
+    if model.modality == "Embedding":
+        return _embedding(model, quantization, engine, where, load)
     (accelerator, count), (traffic, slots) = where, load
     tokens_in, tokens_out = traffic.input_tokens.p50, traffic.output.p50
     operations = _speed(accelerator, quantization) * count
@@ -60,6 +69,34 @@ def predict(
         tpot=tpot,
         end_to_end=ttft + tpot * (tokens_out - 1),
         tokens_per_second=slots / (tpot + prefill / tokens_out),
+        memory=memory_bytes(model, quantization, engine, slots, traffic.context_tokens),
+    )
+
+
+def _embedding(
+    model: ModelArchitecture,
+    quantization: Quantization,
+    engine: EngineProfile,
+    where: tuple[Accelerator, float],
+    load: tuple[Traffic, int],
+) -> Prediction:
+    """Prefills and nothing else: throughput is of prompt tokens, and the first answer is the whole one.
+
+    All slots share the arithmetic, so a request takes as long as everybody's prefill together. Engines pass every
+    token through the output matrix, where there is one.
+    """
+    (accelerator, count), (traffic, slots) = where, load
+    tokens = traffic.input_tokens.p50
+    weights = model.block_parameters + (0 if model.encoder else model.vocabulary * model.hidden)
+    prefill = 2 * weights * tokens / (_speed(accelerator, quantization) * count)
+    read = weights * quantization.bytes_per_weight / (accelerator.memory_bandwidth * count)
+    each = max(prefill, read / slots)  # one pass over the weights serves a batch
+    return Prediction(
+        slots=slots,
+        ttft=each * slots,
+        tpot=0.0,
+        end_to_end=each * slots,
+        tokens_per_second=tokens / each,
         memory=memory_bytes(model, quantization, engine, slots, traffic.context_tokens),
     )
 

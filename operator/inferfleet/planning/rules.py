@@ -12,6 +12,7 @@ from inferfleet.planning.evidence import evidence_holds
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes
 from inferfleet.planning.room import exhausted
 from inferfleet.planning.types import Candidate, Prediction, Question, Rejection
+from inferfleet.planning.unit import Unit, unit_of
 from inferfleet_runtime.engines import EngineProfile
 
 NEEDS_SPECULATOR = frozenset({"Draft", "EAGLE3", "Medusa"})
@@ -139,7 +140,12 @@ def serving_supported(c: Candidate, q: Question) -> Rejection | None:
     """What the class's `serving` asks for by name; what it leaves to the engine is always there."""
     engine, asked = q.engines[c.engine], q.workload.serving
     dtype, method = asked.kv_cache.dtype, asked.speculation
+    generating = method not in ("Auto", "Off") or asked.kv_cache.overflow != "Refuse"
     lacks = (
+        (
+            generating and unit_of(q.workload) is Unit.PROMPT,
+            f"nothing to generate for modality {q.workload.modality} (serving.speculation, serving.kvCache.overflow)",
+        ),
         (dtype not in ("Auto", *engine.kv_dtypes), f"no KV cache in {dtype} (serving.kvCache.dtype)"),
         (
             asked.kv_cache.overflow != "Refuse" and not engine.slides,

@@ -100,7 +100,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Expected behaviour of one replica. Seconds, tokens per second, bytes."""
+    """Expected behaviour of one replica. Seconds, tokens per second (of the class's unit), bytes."""
 
     slots: int
     ttft: float
@@ -119,10 +119,10 @@ class Evaluated:
     """Name of the CapacityProfile that holds (or will hold) its measurement."""
     prediction: Prediction
     tokens_per_second: float
-    """Output tokens per second of one replica: measured where the ledger has it."""
+    """Of one replica, in the class's unit (`unit`): measured where the ledger has it."""
     capacity_source: Literal["Estimated", "Declared", "Benchmarked", "Observed"]
     cost: Decimal
-    """USD per million output tokens at the planned utilization."""
+    """USD per million of these tokens at the planned utilization."""
 
     @property
     def joules_per_token(self) -> float | None:
@@ -167,13 +167,15 @@ class Question:
     pin: Pin | None = None
     max_replicas: int = 1000
     guaranteed: float = 0.0
-    """Output tokens per second for which replicas always run."""
+    """Tokens per second for which replicas always run."""
     running: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """Replicas of the incumbents."""
-    speculators: frozenset[str] = frozenset()
-    """Methods that the Model declares."""
+    speculators: Mapping[str, str] = field(default_factory=dict)
+    """Methods that the Model declares, best first, with a digest of where their weights come from."""
     adapted: bool = False
     """Whether the Model has LoRA adapters."""
+    trusted_headers: bool = False
+    """Whether a gateway in front of all pods sets tenant and priority of requests."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
 

@@ -1,9 +1,10 @@
-"""Demand of a workload in output tokens per second, from what reaches its pods. Pure."""
+"""Demand of a workload in tokens per second of its class's unit, from what reaches its pods. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inferfleet.scaling.signal import Window, increase
+from inferfleet.planning.unit import Unit
+from inferfleet.scaling.signal import COUNTERS, Window, increase
 
 SPAN = 10.0
 """Seconds over which arrivals are counted: five scrapes at the default interval."""
@@ -18,38 +19,41 @@ class Demand:
     tokens_per_second: float
     """Forecast arrivals at now + boot time, and the backlog spread over the boot time."""
     served: float
-    """Output tokens per second that leave."""
+    """Tokens per second that are done."""
     arrivals: float
     """Requests per second, refused ones included."""
-    output_tokens: float
-    """Mean output tokens of a request."""
+    request_tokens: float
+    """Mean tokens of a request."""
     waiting: float
     """Requests in queues."""
 
 
-def measure(windows: Iterable[Window], now: float, boot: float, typical_output: float) -> Demand:
+def measure(windows: Iterable[Window], now: float, boot: float, typical: float, unit: Unit) -> Demand:
     """Add up the pods of a workload.
 
     Arrivals count, not what is served: served tokens saturate exactly when more replicas are
-    needed. `typical_output` (the class's median) stands in until requests have finished. The
-    forecast continues the trend of two neighbouring spans for one boot time.
+    needed. `typical` (the class's median) stands in for a request's tokens until some have finished.
     """
-    pods = tuple(windows)
-    recent = _rate(pods, "arrivals", now - SPAN, now)
-    before = _rate(pods, "arrivals", now - 2 * SPAN, now - SPAN)
-    trend = max(0.0, recent - before) / SPAN if before else 0.0
-    expected = min(recent + trend * boot, MAX_GROWTH * recent)
+    pods, counters = tuple(windows), COUNTERS[unit]
     finished = sum(increase(w, "finished") for w in pods)
-    output = sum(increase(w, "finished_tokens") for w in pods) / finished if finished else typical_output
+    tokens = sum(increase(w, counters.finished) for w in pods) / finished if finished else typical
     waiting = sum(w[-1].waiting for w in pods if w)
-    backlog = waiting * output / max(boot, SPAN)
+    arriving = _forecast(pods, counters.arrived or "arrivals", now, boot) * (1 if counters.arrived else tokens)
     return Demand(
-        tokens_per_second=expected * output + backlog,
-        served=_rate(pods, "generated", now - SPAN, now),
-        arrivals=recent,
-        output_tokens=output,
+        tokens_per_second=arriving + waiting * tokens / max(boot, SPAN),
+        served=_rate(pods, counters.done, now - SPAN, now),
+        arrivals=_rate(pods, "arrivals", now - SPAN, now),
+        request_tokens=tokens,
         waiting=waiting,
     )
+
+
+def _forecast(pods: tuple[Window, ...], field: str, now: float, boot: float) -> float:
+    """The rate of a counter at now + `boot`: the trend of two neighbouring spans goes on, but not without bound."""
+    recent = _rate(pods, field, now - SPAN, now)
+    before = _rate(pods, field, now - 2 * SPAN, now - SPAN)
+    trend = max(0.0, recent - before) / SPAN if before else 0.0
+    return min(recent + trend * boot, MAX_GROWTH * recent)
 
 
 def _rate(pods: tuple[Window, ...], field: str, start: float, end: float) -> float:

@@ -27,7 +27,7 @@ class ScaleInput:
     """Replicas that the pool has nodes for."""
     demand: Demand
     capacity: float
-    """Output tokens per second of one replica."""
+    """Tokens per second of one replica."""
     utilization: float
     boot: float
     delay: float
@@ -112,7 +112,7 @@ def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:
 def _sentence(x: ScaleInput, wanted: int) -> str:
     return (
         f"{figures(x.demand.tokens_per_second)} tokens/s demanded ({figures(x.demand.arrivals, 2)} requests/s of "
-        f"{figures(x.demand.output_tokens)} tokens, {x.demand.waiting:.0f} waiting), "
+        f"{figures(x.demand.request_tokens)} tokens, {x.demand.waiting:.0f} waiting), "
         f"{figures(x.capacity)} tokens/s a replica at {x.utilization:.0%}: "
         f"{wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from statistics import median
 
 from inferfleet.planning.types import Measured
+from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import SPAN
-from inferfleet.scaling.signal import Window, rate
+from inferfleet.scaling.signal import COUNTERS, Window, rate
 
 WEIGHT = 0.04
 """Of one round's observation against what is known. Rounds overlap: the five of one span move the value by a fifth."""
@@ -13,7 +14,7 @@ BOUNDS = (0.5, 2.0)
 """An observation is believed within these factors of the benchmark: outside, something else is wrong."""
 
 
-def capacity(known: Measured | None, windows: Iterable[Window], now: float) -> Measured | None:
+def capacity(known: Measured | None, windows: Iterable[Window], now: float, unit: Unit) -> Measured | None:
     """The next value of the ledger, or None while nothing was measured."""
     pods = tuple(windows)
     benchmarks = [w[-1].capacity for w in pods if w and w[-1].capacity > 0]
@@ -21,7 +22,7 @@ def capacity(known: Measured | None, windows: Iterable[Window], now: float) -> M
         return known
     benchmark = median(benchmarks)
     base = known if known and known.source == "Observed" else Measured(benchmark, "Benchmarked")
-    observed = [rate(w, "generated", now - SPAN, now) for w in pods if saturated(w, now)]
+    observed = [rate(w, COUNTERS[unit].done, now - SPAN, now) for w in pods if saturated(w, now)]
     if not observed:
         return base
     value = base.tokens_per_second + WEIGHT * (median(observed) - base.tokens_per_second)

@@ -1,10 +1,13 @@
 """What one pod's `/metrics` says, and rates over a window of such samples. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from types import MappingProxyType
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
 
 
@@ -25,11 +28,34 @@ class PodSample:
     waiting: float
     slots: float
     capacity: float
-    """Output tokens per second that the pod measured of itself; 0 before it did."""
+    """Tokens per second (of its class's unit) that the pod measured of itself; 0 before it did."""
+    prompted: float
+    """Prompt tokens of requests that were answered."""
+    arrived: float
+    """Prompt tokens that came, those of refused requests included; estimated from their size."""
 
 
 Window = tuple[PodSample, ...]
 """Samples of one pod, oldest first."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Fields of a sample in which tokens of one unit are counted."""
+
+    done: str
+    finished: str
+    """Of requests that ended well."""
+    arrived: str | None
+    """As they come; None where only the answer tells how many they are."""
+
+
+COUNTERS: Mapping[Unit, Counters] = MappingProxyType(
+    {
+        Unit.GENERATED: Counters("generated", "finished_tokens", None),
+        Unit.PROMPT: Counters("prompted", "prompted", "arrived"),
+    }
+)
 
 _FIELDS = {
     Metric.ARRIVAL_REQUESTS: "arrivals",
@@ -40,6 +66,8 @@ _FIELDS = {
     Metric.REQUESTS_WAITING: "waiting",
     Metric.SLOTS: "slots",
     Metric.CAPACITY: "capacity",
+    Metric.PROMPT_TOKENS: "prompted",
+    Metric.ARRIVAL_PROMPT_TOKENS: "arrived",
 }
 
 
@@ -60,7 +88,7 @@ def parse(text: str, at: float) -> PodSample:
 
 def extend(window: Window, sample: PodSample, span: float) -> Window:
     """The window with one more sample, cut to `span` seconds; a counter that fell starts a new window."""
-    if window and sample.generated < window[-1].generated:
+    if window and (sample.generated < window[-1].generated or sample.prompted < window[-1].prompted):
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inferfleet.planning.types import Measured
+from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import Demand, measure
 from inferfleet.scaling.law import Decision, History, ScaleInput, decide
 from inferfleet.scaling.ledger import capacity
@@ -27,10 +28,12 @@ class Target:
     """Tokens per second of a replica while none is measured."""
     utilization: float
     delay: float
-    output_tokens: float
-    """Median output tokens of the class."""
+    request_tokens: float
+    """Median tokens of a request of the class."""
+    unit: Unit
+    """What these tokens, its demand and its capacity are."""
     planned_demand: float = 0.0
-    """Output tokens per second to hold ready until traffic is observed."""
+    """Tokens per second to hold ready until traffic is observed."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,18 @@ class Round:
     demand: Demand
     measured: Measured | None
     served: float | None
-    """Output tokens per second; None while no pod was scraped twice."""
+    """Tokens per second; None while no pod was scraped twice."""
 
 
 def scale(target: Target, signals: Signals, known: Measured | None, history: History) -> Round:
     """Measure, correct the ledger, decide."""
     windows = tuple(signals.windows.values())
-    demand = measure(windows, signals.now, signals.boot, target.output_tokens)
+    demand = measure(windows, signals.now, signals.boot, target.request_tokens, target.unit)
     if target.planned_demand and not any(w and w[-1].arrivals for w in windows):
         demand = replace(demand, tokens_per_second=target.planned_demand)
     known_rates = any(len(w) >= 2 for w in windows)
     own = [w for name, w in signals.windows.items() if name in signals.own]
-    measured = capacity(known, own, signals.now)
+    measured = capacity(known, own, signals.now, target.unit)
     stale = tuple(
         sorted(name for name, w in signals.windows.items() if not w or w[-1].at < signals.now - signals.max_age)
     )

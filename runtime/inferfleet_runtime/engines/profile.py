@@ -9,6 +9,25 @@ SCHEMES = frozenset({"file", "https", "oci", "hf", "s3", "gs"})
 
 
 @dataclass(frozen=True)
+class WholeText:
+    """What a step takes that holds a whole text to embed, in bytes for each of its tokens."""
+
+    per_feed_forward: float
+    """For each unit of the feed-forward part."""
+    per_word: float
+    """For each word of the vocabulary: room for what nobody asks for."""
+    per_logit: float
+    """The same of a model with an output matrix: it is computed."""
+    per_token: float
+    """For each token of the same text: the mask."""
+
+    def bytes(self, tokens: int, feed_forward: int, vocabulary: int, *, encoder: bool) -> float:
+        """Of a text of so many tokens; an encoder has no output matrix."""
+        words = self.per_word + (0.0 if encoder else self.per_logit)
+        return tokens * (self.per_feed_forward * feed_forward + words * vocabulary + self.per_token * tokens)
+
+
+@dataclass(frozen=True)
 class EngineProfile:
     """One engine as the runtime bundles it."""
 
@@ -34,6 +53,8 @@ class EngineProfile:
 
     kv_dtypes: Mapping[str, float] = field(default_factory=dict)
     """Other number formats of the KV cache that can be asked for, and the bytes of one element in each."""
+    whole_text: WholeText | None = None
+    """Memory for embeddings; None: it does not embed."""
     slides: bool = False
     """Whether it can go on beyond the context, with attention sinks."""
     speculation: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 from inferfleet.fleet.build.config_map import config_map
 from inferfleet.fleet.build.deployment import deployment
-from inferfleet.fleet.build.dialect import FIRST, dialect, in_first
+from inferfleet.fleet.build.dialect import FIRST, alone, dialect, in_first
 from inferfleet.fleet.build.protection import disruption_budget, network_policy
 from inferfleet.fleet.build.service import service
 from inferfleet.fleet.types import ModelView, Obj, Placement, Plan, Valid
@@ -26,7 +26,7 @@ def build(model: ModelView, plan: Plan, settings: Settings) -> list[Obj]:
 
 def _placement(model: ModelView, valid: Valid, placement: Placement, settings: Settings) -> list[Obj]:
     if dialect(placement, settings) == FIRST:
-        model, valid = in_first(model, valid)
+        (model, valid), placement = in_first(model, valid), alone(placement)
     config = config_map(model, valid, placement)
     return [
         config,

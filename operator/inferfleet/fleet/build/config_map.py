@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
-from inferfleet.fleet.build.serving import options
+from inferfleet.fleet.build.serving import options, requests
 from inferfleet.fleet.sources import told
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
 from inferfleet_runtime import contract
@@ -17,6 +17,8 @@ LATENCY_CHUNK, THROUGHPUT_CHUNK = 128, 512
 """Prompt tokens a step: small chunks keep the pauses short that a long prompt puts between others' tokens."""
 QUEUED_WAVES = 4
 """Requests that may wait, in waves of all slots: more would wait longer than a client does."""
+QUEUED_TEXTS = 64
+"""The same for embeddings, where the lengths are those of a text: clients send many texts in one request."""
 
 BENCHMARK_SECONDS = 4.0
 """At least one wave of all slots is measured; what is longer only lengthens the boot."""
@@ -73,7 +75,7 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         context_tokens=traffic.context_tokens,
         prefill_chunk_tokens=LATENCY_CHUNK if valid.spec.slo.tpot else THROUGHPUT_CHUNK,
         threads=max(1, floor(chosen.candidate.pool.cores)),
-        admission=contract.Admission(max_queued_tokens=QUEUED_WAVES * slots * traffic.context_tokens),
+        admission=contract.Admission(max_queued_tokens=_queued(valid) * slots * traffic.context_tokens),
         benchmark=contract.Benchmark(
             prompt_tokens=traffic.input_tokens.p50,
             output_tokens=traffic.output.p50,
@@ -81,8 +83,13 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         ),
         drain_seconds=int(valid.spec.scaling.drain.total_seconds()),
         device=_device(valid, placement),
-        **options(model.spec, valid.spec.serving, chosen.candidate),
+        requests=requests(valid.spec, valid.question, chosen.candidate.engine),
+        **options(model.spec, valid.spec, chosen.candidate),
     )
+
+
+def _queued(valid: Valid) -> int:
+    return QUEUED_TEXTS if valid.spec.modality == "Embedding" else QUEUED_WAVES
 
 
 def _device(valid: Valid, placement: Placement) -> contract.Device | None:

@@ -72,7 +72,7 @@ def _pod(model: ModelView, valid: Valid, placement: Placement, config_name: str,
     pool = placement.evaluated.candidate.pool
     variant = model.variants[placement.evaluated.candidate.variant.name]
     engine = placement.evaluated.candidate.engine
-    brought = Brought((model.source(variant), *companions(model.spec, valid.spec.serving, engine)), settings)
+    brought = Brought((model.source(variant), *companions(model.spec, valid.spec, engine)), settings)
     commands = ["fetch", *(["quantize"] if variant.quantize_from else [])]
     drain = int(valid.spec.scaling.drain.total_seconds())
     image = _image(placement, settings)

@@ -1,4 +1,4 @@
-"""What a class's `serving` and a Model's speculators and adapters tell the pods. Pure.
+"""What a class and a Model's speculators and adapters tell the pods beyond sizes. Pure.
 
 Whatever says nothing new is left out: the ConfigMap of a Model that uses none of it is that of earlier releases.
 """
@@ -7,41 +7,31 @@ from typing import Any
 
 from inferfleet.api import artifacts
 from inferfleet.api.model import ModelSpec
-from inferfleet.api.workload_class import Serving
+from inferfleet.api.workload_class import Serving, WorkloadClassSpec
 from inferfleet.fleet.sources import told
-from inferfleet.planning.types import Candidate
+from inferfleet.planning import content
+from inferfleet.planning.types import Candidate, Question
 from inferfleet_runtime import contract
-from inferfleet_runtime.engines import ENGINES
-from inferfleet_runtime.engines.choice import MODULES
-
-WITHOUT_WEIGHTS = ("NGram", "MTP")
-"""Methods that a class may ask for without the Model declaring a speculator."""
 
 
-def options(spec: ModelSpec, serving: Serving, candidate: Candidate) -> dict[str, Any]:
+def options(spec: ModelSpec, class_: WorkloadClassSpec, candidate: Candidate) -> dict[str, Any]:
     """Fields of `RuntimeConfig`."""
-    engine = candidate.engine
+    engine, serving = candidate.engine, class_.serving
     given = {
-        "may_use": alternatives(candidate),
+        "modality": None if class_.modality == "Text" else class_.modality,
+        "may_use": content.alternatives(candidate, class_.modality) or None,
         "kv_cache": _kv_cache(serving),
         "prefix_cache": "Off" if serving.prefix_cache == "Off" else None,
         "chunked_prefill": "Off" if serving.chunked_prefill == "Off" else None,
-        "speculation": speculation(spec.speculators, serving.speculation, engine),
+        "speculation": speculation(spec.speculators, class_, engine),
         "adapters": tuple(contract.Adapter(name=a.name, source=told(a.source)) for a in spec.adapters) or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
 
-def alternatives(candidate: Candidate) -> tuple[str, ...] | None:
-    """Other engines of the pool among which the pod may choose when it starts, by its processor and its slots."""
-    bundled = [e for e in candidate.pool.engines if e in MODULES and e != candidate.engine]
-    able = tuple(e for e in bundled if candidate.variant.quantization in ENGINES[e].serves)
-    return able if candidate.engine in MODULES and able else None
-
-
-def companions(spec: ModelSpec, serving: Serving, engine: str) -> list[artifacts.Source]:
+def companions(spec: ModelSpec, class_: WorkloadClassSpec, engine: str) -> list[artifacts.Source]:
     """Sources that are fetched beside the model's own."""
-    chosen = _speculator(spec.speculators, serving.speculation, engine)
+    chosen = _speculator(spec.speculators, content.speculation(_methods(spec.speculators), class_, engine))
     return [*([chosen.source] if chosen and chosen.source else []), *(a.source for a in spec.adapters)]
 
 
@@ -54,15 +44,36 @@ def _kv_cache(serving: Serving) -> contract.KvCache | None:
     )
 
 
-def speculation(declared: list[artifacts.Speculator], asked: str, engine: str) -> contract.Speculation | None:
-    """Auto takes the Model's first speculator that the engine has; the runtime switches off what does not pay."""
-    if chosen := _speculator(declared, asked, engine):
-        return contract.Speculation(method=chosen.method, source=told(chosen.source) if chosen.source else None)
-    if asked in WITHOUT_WEIGHTS:
-        return contract.Speculation.model_validate({"method": asked})
-    return None
+def speculation(
+    declared: list[artifacts.Speculator], class_: WorkloadClassSpec, engine: str
+) -> contract.Speculation | None:
+    """Of the method that is used; the runtime switches off what does not pay."""
+    method = content.speculation(_methods(declared), class_, engine)
+    if method is None:
+        return None
+    chosen = _speculator(declared, method)
+    source = told(chosen.source) if chosen and chosen.source else None
+    return contract.Speculation.model_validate({"method": method, "source": source})
 
 
-def _speculator(declared: list[artifacts.Speculator], asked: str, engine: str) -> artifacts.Speculator | None:
-    able = [s for s in declared if s.method in ENGINES[engine].speculation and asked in ("Auto", s.method)]
-    return able[0] if able else None
+def requests(class_: WorkloadClassSpec, question: Question, engine: str) -> contract.Requests | None:
+    """None where requests are all alike, and of an engine beside, which reads no headers and keeps no deadlines.
+
+    The priority of a class is only told where requests can have others: among equals it changes nothing.
+    """
+    deadline, trusted = class_.slo.deadline, question.trusted_headers
+    if question.engines[engine].shape != "Bundled" or (deadline is None and not trusted):
+        return None
+    return contract.Requests(
+        trusted_headers=trusted,
+        priority=class_.priority if trusted else 0,
+        deadline_seconds=deadline.total_seconds() if deadline else None,
+    )
+
+
+def _methods(declared: list[artifacts.Speculator]) -> list[str]:
+    return [s.method for s in declared]
+
+
+def _speculator(declared: list[artifacts.Speculator], method: str | None) -> artifacts.Speculator | None:
+    return next((s for s in declared if s.method == method), None)

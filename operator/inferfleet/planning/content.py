@@ -1,0 +1,52 @@
+"""What of a placement's settings changes its speed, and what follows for its CapacityProfile. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.planning.types import Candidate, Question
+from inferfleet.planning.unit import Unit, unit_of
+from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.choice import MODULES
+from inferfleet_runtime.engines.openvino_genai import OPENVINO_GENAI
+
+WITHOUT_WEIGHTS = ("NGram", "MTP")
+"""Methods that a class may ask for without the Model declaring a speculator."""
+
+
+def speculation(declared: Iterable[str], class_: WorkloadClassSpec, engine: str) -> str | None:
+    """The method that is used, if any. Auto takes the first of the declared that the engine has."""
+    asked = class_.serving.speculation
+    if unit_of(class_) is not Unit.GENERATED:
+        return None
+    able = (method for method in declared if method in ENGINES[engine].speculation and asked in ("Auto", method))
+    return next(able, asked if asked in WITHOUT_WEIGHTS else None)
+
+
+def alternatives(candidate: Candidate, modality: str) -> tuple[str, ...]:
+    """Other engines of the pool among which the pod may choose when it starts, by its processor and its slots."""
+    if candidate.engine not in MODULES:
+        return ()
+    bundled = [ENGINES[e] for e in candidate.pool.engines if e in MODULES and e != candidate.engine]
+    return tuple(e.name for e in bundled if candidate.variant.quantization in e.serves and modality in e.modalities)
+
+
+def settings(candidate: Candidate, q: Question) -> Mapping[str, str]:
+    """What differs from the engine's defaults, by name; empty where nothing does, as for all older measurements.
+
+    Lengths, slots and hardware have fields of their own in a CapacityProfile.
+    """
+    serving, others = q.workload.serving, alternatives(candidate, q.workload.modality)
+    method = speculation(q.speculators, q.workload, candidate.engine)
+    # openvino-genai caches no prefixes of tenants, and a pod that may choose prefers another then
+    apart = q.trusted_headers and OPENVINO_GENAI.name in (candidate.engine, *others)
+    given = {
+        "kvCache": "" if serving.kv_cache.dtype == "Auto" else serving.kv_cache.dtype,
+        "prefixCache": "Off" if serving.prefix_cache == "Off" else "",
+        "chunkedPrefill": "Off" if serving.chunked_prefill == "Off" else "",
+        "speculation": method or "",
+        "speculator": q.speculators.get(method, "") if method else "",
+        "adapters": "On" if q.adapted else "",
+        "mayUse": "_".join(others),
+        "tenants": "Apart" if apart else "",
+    }
+    return {name: value for name, value in given.items() if value}

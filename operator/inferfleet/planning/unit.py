@@ -1,0 +1,24 @@
+"""The tokens in which a class's demand and capacity are counted, and its cost with them. Pure."""
+
+from enum import StrEnum
+
+from inferfleet.api.common import Lengths
+from inferfleet.api.workload_class import WorkloadClassSpec
+
+
+class Unit(StrEnum):
+    """What counts as a token."""
+
+    GENERATED = "generated"
+    PROMPT = "prompt"
+    """Of requests that generate nothing."""
+
+
+def unit_of(class_: WorkloadClassSpec) -> Unit:
+    """Prompt tokens for embeddings, as the runtime measures and publishes their capacity; else generated ones."""
+    return Unit.PROMPT if class_.modality == "Embedding" else Unit.GENERATED
+
+
+def counted(class_: WorkloadClassSpec) -> Lengths:
+    """How many of these tokens a request has."""
+    return class_.traffic.input_tokens if unit_of(class_) is Unit.PROMPT else class_.traffic.output
