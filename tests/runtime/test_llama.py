@@ -7,12 +7,14 @@ import shutil
 import time
 from contextlib import asynccontextmanager
 
-import gguf
 import numpy as np
 import pytest
+from fakes.configs import runtime_config
+from fakes.lora import make_adapter
+from waiting import until
 
 from e2e.models import tiny
-from inferfleet_runtime.contract import Metric, RuntimeConfig
+from inferfleet_runtime.contract import Metric
 from inferfleet_runtime.hosts.llama.host import running_llama
 
 IDS = 2000
@@ -33,39 +35,9 @@ def files(tmp_path_factory):
     return folder
 
 
-def make_adapter(path, rank=4):
-    """Random LoRA matrices for the first layer's attention, large enough to change what is said."""
-    shape, rng = tiny.ARCHITECTURES["tiny"], np.random.default_rng(3)
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 16.0)
-    for name, outputs in (("attn_q", shape["heads"]), ("attn_output", shape["hidden"] // shape["head_dim"])):
-        rows = outputs * shape["head_dim"]
-        tensor = f"blk.0.{name}.weight"
-        writer.add_tensor(f"{tensor}.lora_a", rng.standard_normal((rank, shape["hidden"]), dtype=np.float32))
-        writer.add_tensor(f"{tensor}.lora_b", rng.standard_normal((rows, rank), dtype=np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
 @asynccontextmanager
 async def engine(files, **changes):
-    values = {
-        "servedModelName": "team/tiny",
-        "workloadClass": "chat",
-        "engine": "llama-cpp",
-        "source": SOURCE,
-        "slots": 4,
-        "contextTokens": 512,
-        "threads": 1,
-        "admission": {"maxQueuedTokens": 8000},
-        "benchmark": {"promptTokens": 32, "outputTokens": 32},
-        "drainSeconds": 30,
-    }
-    config = RuntimeConfig.model_validate(values | changes)
+    config = runtime_config(**{"slots": 4, "contextTokens": 512} | changes)
     async with running_llama(config, files / "model.gguf", time.monotonic) as llama:
         await llama.load()
         yield llama
@@ -103,12 +75,6 @@ def questions(count, seed=1):
     """Prompts of the shared beginning and something of their own."""
     rng = random.Random(seed)
     return [SHARED + [rng.randrange(IDS) for _ in range(32)] for _ in range(count)]
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_beginning_seen_before_is_read_by_no_request_again(files):
@@ -220,26 +186,87 @@ async def test_a_draft_model_changes_nothing_but_the_steps(files):
         assert llama.counters()[Metric.DRAFT_TOKENS] == drafted(answer)
 
 
-async def test_drafting_is_switched_off_and_on_while_requests_run(files):
-    async with engine(files, speculation=use_draft(files, "same")) as llama, engine(files) as plain:
-        expected = [begins(await ask(plain, word)) for word in ("Once", "Then")]
-        for on in (False, True, False, True):
-            pair = asyncio.gather(ask(llama, "Once", tokens=200), ask(llama, "Then", tokens=200))
-            llama._server.draft(on)
-            answers = await pair
-            assert [begins(answer) for answer in answers] == expected
-            assert {answer["usage"]["completion_tokens"] for answer in answers} == {200}
-            assert (drafted(await ask(llama, "Once")) > 0) is on
+async def test_a_draft_that_is_always_right_stays_on_and_grows_longer(files):
+    asked = use_draft(files, "same") | {"tokens": 8}
+    async with engine(files, speculation=asked) as llama:
+        # as long as its cost is not measured: it is as large as the model, and costs more than it gives
+        answer = await ask(llama, "Once", tokens=100)
+        assert drafted(answer) == answer["timings"]["draft_n_accepted"]
+        # sixteen drafts of four tokens and one of each step's own, then five
+        assert drafted(answer) >= 76
+        assert llama._drafting
 
 
-async def test_a_draft_model_that_guesses_wrong_is_switched_off_by_itself(files):
-    async with engine(files, speculation=use_draft(files, "other")) as llama:
-        assert drafted(await ask(llama, "Once", tokens=400)) > 200
-        await until(lambda: not llama._speculation.on)
+async def test_a_draft_that_is_right_and_as_slow_as_the_model_is_switched_off(files):
+    async with engine(files, speculation=use_draft(files, "same") | {"tokens": 4}) as llama:
+        async with asyncio.timeout(60):
+            while drafted(answer := await ask(llama, "Once", tokens=200)):
+                assert drafted(answer) == answer["timings"]["draft_n_accepted"]
+        await until(lambda: not llama._drafting)
+
+
+async def test_a_draft_that_guesses_wrong_is_off_after_thirty_two_tokens_of_the_first_request(files):
+    async with engine(files, speculation=use_draft(files, "other") | {"tokens": 4}) as llama, engine(files) as plain:
+        answer = await ask(llama, "Once", tokens=100)
+        assert drafted(answer) == 32
+        assert begins(answer) == begins(await ask(plain, "Once"))
+        await until(lambda: not llama._drafting)
         assert drafted(await ask(llama, "Once", tokens=40)) == 0
         before = llama.counters()[Metric.SPECULATION_SECONDS]
-        await asyncio.sleep(1.5)
+        await until(lambda: llama.counters()[Metric.DRAFT_TOKENS] == 32)
         assert llama.counters()[Metric.SPECULATION_SECONDS] == before > 0
+
+
+async def test_short_requests_and_simultaneous_ones_are_judged_together(files):
+    async with engine(files, speculation=use_draft(files, "other") | {"tokens": 4}) as llama:
+        short = [await ask(llama, words, tokens=8) for words in ("Once", "Then", "Now")]
+        assert 0 < sum(map(drafted, short)) < 32
+        answers = await asyncio.gather(*(ask(llama, words, tokens=60) for words in ("Once", "Then", "Now")))
+        # eight drafts: shorter ones at the end of a request, and up to three in the last step
+        assert 20 <= sum(map(drafted, [*short, *answers])) <= 40
+
+
+async def test_nothing_is_drafted_in_a_crowd_and_what_begins_after_it_is_drafted_again(files):
+    async with engine(files, speculation=use_draft(files, "same"), slots=12, contextTokens=4096) as llama:
+        alone = begins(await ask(llama, "Once"))
+        answers = await asyncio.gather(*(ask(llama, f"Once {n}", tokens=200) for n in range(12)))
+        # of 200 tokens three in four are of a draft, except while more than eight requests run
+        assert all(drafted(answer) < 75 for answer in answers)
+        await until(lambda: not llama._drafting)
+        async with asyncio.timeout(60):
+            while not drafted(answer := await ask(llama, "Once")):
+                await asyncio.sleep(0.2)
+        assert begins(answer) == alone
+
+
+async def test_beginnings_are_shared_while_a_draft_that_guesses_wrong_is_off(files):
+    async with engine(files, speculation=use_draft(files, "other"), slots=2) as llama, engine(files) as plain:
+        await ask(llama, "Once", tokens=60)
+        await until(lambda: not llama._drafting)
+        for prompt in [questions(1, seed=2)[0], questions(1, seed=3)[0], "short", "shorter", "the shortest"]:
+            await ask(llama, prompt)
+        answers = await asyncio.gather(*(ask(llama, prompt) for prompt in questions(2)))
+        assert [cached(answer) for answer in answers] == [256] * 2
+        assert list(map(begins, answers)) == [begins(await ask(plain, prompt)) for prompt in questions(2)]
+
+
+async def test_a_slot_that_was_restored_beside_a_draft_model_is_answered_without_it(files):
+    async with engine(files, speculation=use_draft(files, "same"), slots=2) as llama:
+        llama._slots.restores = lambda: True
+        for prompt in [questions(1, seed=2)[0], questions(1, seed=3)[0], "short", "shorter", "the shortest"]:
+            await ask(llama, prompt)
+        restored = await ask(llama, questions(1)[0])
+        assert (cached(restored), drafted(restored)) == (256, 0)
+        assert drafted(await ask(llama, "Once upon a time there was a lighthouse")) > 0
+
+
+async def test_an_engine_that_drafts_ends_in_order(files):
+    async with engine(files, speculation=use_draft(files, "same"), contextTokens=16384) as llama:
+        running = asyncio.create_task(ask(llama, "Once", tokens=15000))
+        await asyncio.sleep(0.5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert llama._server._process.returncode == 0
 
 
 async def test_n_grams_propose_what_was_said_before(files):

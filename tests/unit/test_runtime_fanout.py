@@ -249,3 +249,24 @@ async def test_what_it_had_read_itself_is_counted_apart(engine):
     await engine.ask(SHARED + "one")
     await engine.ask(SHARED + "two")
     assert (engine.slots.counts.read_tokens, engine.slots.counts.read_cached) == (128, 1)
+
+
+async def test_after_everything_is_forgotten_each_slot_reads_its_next_prompt_whole_once(engine):
+    await engine.ask(SHARED + "one")
+    engine.slots.forget()
+    assert [(await engine.ask(SHARED + "one"))["cache_prompt"] for _ in range(2)] == [False, True]
+
+
+async def test_what_is_saved_outlives_that(engine):
+    await engine.ask(SHARED + "one")
+    await engine.ask(SHARED + "two")
+    engine.slots.forget()
+    await engine.ask(SHARED + "three")
+    assert engine.done[-1][0] == "restore"
+
+
+async def test_what_a_running_request_leaves_is_forgotten_too(engine):
+    async with engine.slots.lend(PATH, {"prompt": "a " * 100}, "") as loan:
+        loan.kept = True
+        engine.slots.forget()
+    assert not (await engine.ask("a " * 100))["cache_prompt"]

@@ -12,16 +12,14 @@ from typing import Any
 from inferfleet_runtime.contract import Metric, RuntimeConfig
 from inferfleet_runtime.engines.llama_cpp import SAVED_SLOTS_BYTES, ServerSettings, server_settings
 from inferfleet_runtime.hosts.backend import Reply
-from inferfleet_runtime.hosts.llama import speculation
 from inferfleet_runtime.hosts.llama.prefixes import Shelf, Slot
-from inferfleet_runtime.hosts.llama.process import LlamaServer, Timing, command, running
+from inferfleet_runtime.hosts.llama.process import LlamaServer, command, running
 from inferfleet_runtime.hosts.llama.slots import Slots
+from inferfleet_runtime.hosts.pulse import Timing
 from inferfleet_runtime.hosts.variants import environment
 
 log = logging.getLogger(__name__)
 
-_DECIDE_EVERY = 1.0
-"""Seconds."""
 _GENERATING = ("/v1/chat/completions", "/v1/completions")
 
 
@@ -35,30 +33,28 @@ class Llama:
         slots = tuple(map(Slot, range(settings.slots)))
         shelf = Shelf(SAVED_SLOTS_BYTES)
         self._slots = Slots(server.post, slots, shelf, folder, settings.prefix_cache, self._restores)
-        self._running = 0
-        self._on_seconds = 0.0
-        self._steering: asyncio.Task[None] | None = None
-        self._speculation = speculation.begin(self._seen())
-
-    def _seen(self) -> speculation.Seen:
-        return speculation.Seen.of(self._now(), self._running, self._server.figures())
+        self._drafting, self._since, self._drafted_seconds = False, 0.0, 0.0
+        self._following: asyncio.Task[None] | None = None
 
     def _restores(self) -> bool:
         """A saved beginning is of the model alone: after it a draft model would guess without having read it."""
-        asked = self._settings.speculation
-        return not (asked and asked.draft and self._server.drafts and self._speculation.on)
+        return not (self._drafting and self._drafts_with_a_model())
+
+    def _drafts_with_a_model(self) -> bool:
+        return bool(self._settings.speculation and self._settings.speculation.draft)
 
     async def load(self) -> None:
         """Wait until the model is loaded. Raises CommandError with the engine's own words."""
         await self._server.load()
-        if self._settings.speculation:
-            self._steering = asyncio.create_task(self.steer())
+        if self._settings.speculation and self._server.drafts:
+            self._drafting, self._since = True, self._now()
+            self._following = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
         """Before its process ends."""
-        if self._steering:
-            self._steering.cancel()
-            await asyncio.gather(self._steering, return_exceptions=True)
+        if self._following:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
 
     async def ended(self) -> None:
         """Wait for the process to end, and raise CommandError with its own words."""
@@ -71,16 +67,12 @@ class Llama:
             async with self._server.post(path, body) as reply:
                 yield reply
             return
-        self._running += 1
-        try:
-            async with (
-                self._slots.lend(path, self._with_adapters(body), salt) as loan,
-                self._server.post(path, loan.body) as reply,
-            ):
-                loan.kept = reply.status == 200
-                yield reply
-        finally:
-            self._running -= 1
+        async with (
+            self._slots.lend(path, self._with_adapters(body), salt) as loan,
+            self._server.post(path, loan.body) as reply,
+        ):
+            loan.kept = reply.status == 200
+            yield reply
 
     def _with_adapters(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Without a choice of adapters llama.cpp reuses what a slot has read with the one before: so always choose."""
@@ -103,25 +95,26 @@ class Llama:
         if self._settings.speculation:
             found[Metric.DRAFT_TOKENS] = figures.get("spec_decode_num_draft_tokens_total", 0.0)
             found[Metric.ACCEPTED_TOKENS] = figures.get("spec_decode_num_accepted_tokens_total", 0.0)
-            found[Metric.SPECULATION_SECONDS] = self._on_seconds
+            found[Metric.SPECULATION_SECONDS] = self._seconds_drafting()
         return {name: max(0.0, value) for name, value in found.items()}
 
     def problem(self) -> str:
         """See Backend."""
         return self._server.problem()
 
-    async def steer(self) -> None:
-        """Switch speculation as it pays, again and again."""
-        last = self._now()
-        while self._server.drafts:
-            await asyncio.sleep(_DECIDE_EVERY)
-            seen, was = self._seen(), self._speculation
-            self._on_seconds += was.on * (seen.at - last)
-            self._speculation, last = speculation.decide(was, seen), seen.at
-            if was.on != self._speculation.on:
-                self._server.draft(self._speculation.on)
-                said = {"on": self._speculation.on, "why": self._speculation.why}
-                log.info("speculation switched", extra=said | self._speed())
+    def _seconds_drafting(self) -> float:
+        return self._drafted_seconds + self._drafting * (self._now() - self._since)
+
+    async def _follow(self) -> None:
+        """Keep what the engine says of its drafting."""
+        while True:
+            said = await self._server.drafting()
+            self._drafted_seconds, self._since = self._seconds_drafting(), self._now()
+            if said["on"] and not self._drafting and self._drafts_with_a_model():
+                # it has read nothing meanwhile: it can guess for what is read from the beginning again, and only there
+                self._slots.forget()
+            self._drafting = said["on"]
+            log.info("speculation switched", extra={**said, **self._speed()})
 
     def _speed(self) -> dict[str, float]:
         """Tokens per second of one request, since the engine started."""

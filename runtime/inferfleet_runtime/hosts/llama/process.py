@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import aiohttp
@@ -16,26 +16,14 @@ from inferfleet_runtime.engines.llama_cpp import ServerSettings
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.hosts import child, wire
 from inferfleet_runtime.hosts.backend import BackendError, Reply
-from inferfleet_runtime.hosts.llama.log import is_own_error, lines
+from inferfleet_runtime.hosts.lines import lines
+from inferfleet_runtime.hosts.llama.log import is_own_error
+from inferfleet_runtime.hosts.llama.speculation import TOLD
+from inferfleet_runtime.hosts.pulse import Pulse, Timing
 
 log = logging.getLogger(__name__)
 
 _TAIL_LINES = 20
-_BLOCK = 2**16
-
-
-@dataclass(frozen=True)
-class Timing:
-    """All in seconds."""
-
-    heartbeat_every: float = 1.0
-    frozen_after: float = 10.0
-    """Without a heartbeat and without a tick of CPU time: stopped, or waiting for what never comes."""
-    stalled_after: float = 60.0
-    """Without a heartbeat, however busy. The engine answers between the steps of a prefill and within them, but a
-    throttled CPU may give it no time to do so."""
-    stop_within: float = 5.0
-    """For each step of an end: asking, killing, reading what is left."""
 
 
 class LlamaServer:
@@ -44,11 +32,10 @@ class LlamaServer:
     def __init__(self, process: asyncio.subprocess.Process, now: Callable[[], float], timing: Timing) -> None:
         """Around a process that has just been started."""
         self._process = process
-        self._now, self._timing = now, timing
-        self._heard = now()
-        self._still = 0
+        self._timing, self._pulse = timing, Pulse(process, now, timing)
         self._address = ""
         self._drafts = False
+        self._drafting: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._figures: Mapping[str, float] = {}
         self._hello: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -56,7 +43,7 @@ class LlamaServer:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
         self._readers = child.tasks(self._read_log(), self._read_output())
-        self._beats = child.tasks(self._beat(), self._watch())
+        self._beats = child.tasks(self._beat(), self._pulse.watch())
 
     async def load(self) -> None:
         """Wait until the model is loaded. Raises CommandError with the engine's own words."""
@@ -65,7 +52,7 @@ class LlamaServer:
             await self.ended()
         hello = json.loads(line)
         self._address, self._drafts = hello["address"], hello.get("drafts", False)
-        self._heard = self._now()
+        self._pulse.heard()
 
     def post(self, path: str, body: Mapping[str, Any]) -> AbstractAsyncContextManager[Reply]:
         """Begin a request. Raises BackendError on entering."""
@@ -86,49 +73,28 @@ class LlamaServer:
 
     @property
     def drafts(self) -> bool:
-        """Whether it can draft, and can be told to and not to."""
+        """Whether it can draft, and decide at every step how much."""
         return self._drafts
 
-    def draft(self, on: bool) -> None:
-        """Have it draft tokens or not, from its next step on."""
-        assert self._process.stdin
-        if self._drafts and not self._process.stdin.is_closing():
-            self._process.stdin.write(b"draft on\n" if on else b"draft off\n")
+    async def drafting(self) -> Mapping[str, Any]:
+        """Wait until it drafts more or less than before: `on`, `tokens` and `why`."""
+        return await self._drafting.get()
 
     def problem(self) -> str:
         """Why it can serve no more; empty while it works."""
-        if self._process.returncode is not None:
-            return f"the engine's process ended with code {self._process.returncode}"
-        silent = self._now() - self._heard
-        if not self._address or silent <= self._timing.frozen_after:
-            return ""
-        # counted, not timed: after a standstill of this process both would seem to have stood still
-        if self._still * self._timing.heartbeat_every > self._timing.frozen_after:
-            return f"the engine has not answered for {silent:.0f} s and does nothing"
-        if silent > self._timing.stalled_after:
-            return f"the engine's loop has not answered for {silent:.0f} s"
-        return ""
+        return self._pulse.problem(loaded=bool(self._address))
 
     async def ended(self) -> None:
         """Wait for the process to end, which it should not, and raise CommandError with its own words."""
-        exited = asyncio.create_task(self._process.wait())
-        waiting: set[asyncio.Task[Any]] = {exited, *self._readers, *self._beats}
-        try:
-            while exited in waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    _check_watch(task)
-        finally:
-            exited.cancel()
-        words = await self._last_words()
-        raise CommandError(f"the engine {'ended' if self._address else 'could not load the model'}: {words}")
+        code = await child.ended(self._process, self._readers, self._beats, self._timing.stop_within)
+        what = "ended" if self._address else "could not load the model"
+        raise CommandError(f"the engine {what}: {self._last_words()} (exit code {code})")
 
-    async def _last_words(self) -> str:
+    def _last_words(self) -> str:
         """What the process said before it ended: of a failed load the first error, which causes the others."""
-        await asyncio.wait(self._readers, timeout=self._timing.stop_within)
         errors = [line.split(" E ", 1)[1].strip() for line in self._tail if " E " in line]
         said = errors[0] if errors and not self._address else " / ".join(list(self._tail)[-3:])
-        return f"{said or 'it said nothing'} (exit code {self._process.returncode})"
+        return said or "it said nothing"
 
     async def _read_log(self) -> None:
         """Pass on what the engine writes to standard error, until it ends."""
@@ -145,8 +111,9 @@ class LlamaServer:
         line = await self._process.stdout.readline()
         if not self._hello.done():
             self._hello.set_result(line)
-        while await self._process.stdout.read(_BLOCK):
-            pass
+        async for said in lines(self._process.stdout):
+            if said.startswith(TOLD):
+                self._drafting.put_nowait(json.loads(said.removeprefix(TOLD)))
 
     async def _beat(self) -> None:
         """Ask for something that only the engine's loop can answer, again and again."""
@@ -157,30 +124,15 @@ class LlamaServer:
             try:
                 async with self._session.get(self._address + "/metrics") as response:
                     self._figures = figures(await response.text())
-                self._heard = self._now()
+                self._pulse.heard()
             except (aiohttp.ClientError, OSError) as error:
                 log.warning("no heartbeat of the engine", extra={"error": str(error)})
-
-    async def _watch(self) -> None:
-        """See whether it works, whatever it answers."""
-        before = 0
-        while True:
-            await asyncio.sleep(self._timing.heartbeat_every)
-            ticks = child.cpu_ticks(self._process.pid)
-            self._still = self._still + 1 if ticks == before else 0
-            before = ticks
 
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
         child.cancel(self._beats)
         await self._session.close()
         await child.end(self._process, self._readers, self._beats, self._timing.stop_within, hung=bool(self.problem()))
-
-
-def _check_watch(task: asyncio.Task[Any]) -> None:
-    """Raise CommandError for a task whose end leaves the process unread or unwatched."""
-    if error := task.exception():
-        raise CommandError(f"the watch over the engine failed: {error!r}") from error
 
 
 def figures(exposition: str) -> dict[str, float]:

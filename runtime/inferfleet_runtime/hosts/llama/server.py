@@ -3,19 +3,21 @@
 Loading holds Python's global lock for seconds and a failed assertion in the engine ends its process;
 here neither touches the server in front of it. Reads SETTINGS (JSON of `ServerSettings`), writes one
 line of JSON with its address on standard output when it has loaded, and ends when its standard input
-does: so it never outlives the process that started it, however that ended. Until then every line of
-standard input is an order: `draft on` or `draft off`.
+does: so it never outlives the process that started it, however that ended. Until then it writes a line
+that begins with TOLD whenever it proposes more or fewer tokens than before.
 """
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from inferfleet_runtime.engines.llama_cpp import ServerSettings, SpeculationSettings
 from inferfleet_runtime.gguf_header import read_header
-from inferfleet_runtime.hosts.llama.switch import DraftSwitch, find_switch
+from inferfleet_runtime.hosts.llama.speculation import TOLD, State
+from inferfleet_runtime.hosts.llama.steering import LAYOUT, Steering
 
 _ERRORS = 1
 """llama.cpp's verbosity. Warnings (2) include two lines for each request that hits the prefix cache."""
@@ -77,7 +79,8 @@ def _set_speculation(p: Any, settings: ServerSettings, asked: SpeculationSetting
     draft.n_max = asked.tokens
     draft.mparams.path = asked.draft
     draft.cpuparams.n_threads = draft.cpuparams_batch.n_threads = settings.threads
-    p.speculative.ngram_simple.size_n, p.speculative.ngram_simple.size_m = _NGRAM, asked.tokens
+    # it proposes nothing shorter than what it looks up; what is beyond the wanted tokens is cut off
+    p.speculative.ngram_simple.size_n, p.speculative.ngram_simple.size_m = _NGRAM, max(_NGRAM, asked.tokens)
     p.load_mtp = "DRAFT_MTP" in asked.types
 
 
@@ -88,14 +91,24 @@ def _pooling(model: str, library: Any) -> Any:
     return known.LLAMA_POOLING_TYPE_UNSPECIFIED if says else known.LLAMA_POOLING_TYPE_MEAN
 
 
-def _switch(settings: ServerSettings) -> DraftSwitch | None:
-    """What turns drafting off while the engine runs; None where nothing drafts, or where it cannot be turned off."""
-    if settings.speculation is None:
+def _steering(settings: ServerSettings) -> Steering | None:
+    """What decides how much is drafted; None where nothing drafts, or where it cannot be steered."""
+    asked = settings.speculation
+    if asked is None:
         return None
-    switch = find_switch(_library().xllamacpp.__file__, settings.slots)
-    if switch is None:
-        print("this build of llama.cpp cannot stop drafting while it runs: it will not draft", file=sys.stderr)  # noqa: T201
-    return switch
+    library = _library()
+    try:
+        if library.__version__ != LAYOUT:
+            raise LookupError(f"it is of version {library.__version__}, and known of {LAYOUT}")
+        return Steering(library.xllamacpp.__file__, settings.slots, asked.tokens, time.monotonic, _tell)
+    except LookupError as error:
+        print(f"this build of llama.cpp cannot be told how much to draft: it will not draft: {error}", file=sys.stderr)  # noqa: T201
+        return None
+
+
+def _tell(state: State) -> None:
+    said = {"on": state.on, "tokens": state.tokens, "why": state.why}
+    print(TOLD + json.dumps(said), flush=True)  # noqa: T201 - to the process that started this one
 
 
 def main() -> int:
@@ -104,8 +117,8 @@ def main() -> int:
     if raw.get("speculation"):
         raw["speculation"] = SpeculationSettings(**raw["speculation"])
     settings = ServerSettings(**raw)
-    switch = _switch(settings)
-    if switch is None:
+    steering = _steering(settings)
+    if steering is None:
         settings = replace(settings, speculation=None)
     try:
         server = _library().Server(params(settings))
@@ -113,13 +126,14 @@ def main() -> int:
         # the reason is what llama.cpp has written to standard error just before
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    hello = {"address": server.listening_address, "drafts": switch is not None}
+    if steering:
+        # not before: the engine loads in a thread of its own while this one holds Python's global lock
+        steering.take(draft_model=settings.speculation is not None and "DRAFT_SIMPLE" in settings.speculation.types)
+    hello = {"address": server.listening_address, "drafts": steering is not None}
     print(json.dumps(hello), flush=True)  # noqa: T201 - the handshake
-    for order in sys.stdin.buffer:
-        if switch and order.startswith(b"draft "):
-            switch.set(order.strip() == b"draft on")
-    if switch:
-        switch.set(True)  # no Python may be called any more once the interpreter ends
+    sys.stdin.buffer.read()
+    if steering:
+        steering.leave()
     return 0
 
 

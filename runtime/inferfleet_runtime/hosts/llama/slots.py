@@ -63,6 +63,14 @@ class Slots:
     _making: dict[bytes, asyncio.Event] = field(default_factory=dict)
     _refused: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REFUSED))
     _clock: int = 0
+    _age: int = 0
+    """How often everything was forgotten."""
+
+    def forget(self) -> None:
+        """Reuse nothing that is in a slot, nor what a running request will leave there; what is saved stays."""
+        self._age += 1
+        for slot in self.slots:
+            slot.salt = slot.holds = None
 
     @asynccontextmanager
     async def lend(self, path: str, body: Mapping[str, Any], salt: str) -> AsyncIterator[Loan]:
@@ -72,7 +80,7 @@ class Slots:
         if chosen is None:  # more requests than slots: the engine makes them wait
             yield Loan(body)
             return
-        slot, loan = self._take(chosen.slot), Loan(body)
+        slot, loan, age = self._take(chosen.slot), Loan(body), self._age
         try:
             if prompt:
                 with self._announced(chosen, prompt):
@@ -82,7 +90,9 @@ class Slots:
             _distrust(slot, salt)
             yield loan
         finally:
-            if loan.kept:
+            if age != self._age:
+                slot.salt = slot.holds = None
+            elif loan.kept:
                 slot.salt, slot.holds = salt, prompt and prompt.without_body()
             slot.busy = False
 
