@@ -67,7 +67,7 @@ $(MEDIA_STAMP): pyproject.toml
 	  'openai>=2,<3' 'pytest>=9,<10' 'pytest-asyncio>=1.3,<2'
 	@touch $@
 
-test-media: $(MEDIA_STAMP) ## pictures and videos: real pipelines with random weights, in an environment of their own
+test-media: $(MEDIA_STAMP) ## pictures, videos and speech: real pipelines with random weights, in an environment of their own
 	$(MEDIA)/bin/pytest tests/media
 
 e2e: $(STAMP) ## the quickstart's story on a real cluster (Linux and root, or kind, or INFERFLEET_CLUSTER=existing)

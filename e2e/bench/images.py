@@ -14,7 +14,7 @@ WORDS = {
     "runtime": "the serving runtime with the generic engine",
     "cpu-runtime": "+ builds for AVX-512 and AMX",
     "openvino-runtime": "+ OpenVINO",
-    "media-runtime": "diffusers and torch, for images and videos",
+    "media-runtime": "diffusers, transformers and torch, for images, videos and speech",
     "operator": "the operator",
 }
 

@@ -50,8 +50,8 @@ def conditions() -> str:
     today = datetime.now(UTC).date().isoformat()
     generation = f"family {_first('cpu family')}, model {_first('model')}, " if flags else ""
     return (
-        f"{today}, {_first('model name') or platform.machine()}, {generation}{os.cpu_count()} cores ({', '.join(known)}), "
-        f"{_memory_gib()} GiB, shared with other machines: compare only within one table."
+        f"{today}, {_first('model name') or platform.machine()}, {generation}{os.cpu_count()} cores "
+        f"({', '.join(known)}), {_memory_gib()} GiB, shared with other machines: compare only within one table."
     )
 
 

@@ -16,8 +16,10 @@ from types import MappingProxyType
 from inferfleet_runtime import __version__, contract, logs, tools
 from inferfleet_runtime.config import Paths, load
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.engines.diffusers import DIFFUSERS, DiffusionSettings, diffusion_settings
+from inferfleet_runtime.engines.diffusers import DIFFUSERS
 from inferfleet_runtime.engines.llama_cpp import ServerSettings, server_settings
+from inferfleet_runtime.engines.pytorch import TorchSettings, torch_settings
+from inferfleet_runtime.engines.transformers import TRANSFORMERS
 from inferfleet_runtime.engines.vendors.render import VENDORS, render
 from inferfleet_runtime.engines.vendors.vendor import Container, UnsupportedError
 from inferfleet_runtime.errors import CommandError, ConfigError
@@ -64,6 +66,10 @@ def _serve(config: RuntimeConfig, paths: Paths, arguments: argparse.Namespace) -
             from inferfleet_runtime.front.media_serve import serve_media  # noqa: PLC0415
 
             asyncio.run(serve_media(config, paths, arguments.port, ambient))
+        elif config.engine == TRANSFORMERS.name:
+            from inferfleet_runtime.front.speech_serve import serve_speech  # noqa: PLC0415
+
+            asyncio.run(serve_speech(config, paths, arguments.port, ambient))
         else:
             asyncio.run(serve(config, paths.at(config.weights_file()), arguments.port, ambient))
 
@@ -84,11 +90,11 @@ def _check_config(config: RuntimeConfig, paths: Paths, _: argparse.Namespace) ->
     print(json.dumps(shown, indent=2))  # noqa: T201 - the command's answer
 
 
-def _engine_settings(config: RuntimeConfig, paths: Paths) -> ServerSettings | DiffusionSettings | Container:
+def _engine_settings(config: RuntimeConfig, paths: Paths) -> ServerSettings | TorchSettings | Container:
     if config.engine in VENDORS:
         return _rendered(config)
-    if config.engine == DIFFUSERS.name:
-        return diffusion_settings(config, paths.at(contract.MODEL_DIR))
+    if config.engine in (DIFFUSERS.name, TRANSFORMERS.name):
+        return torch_settings(config, paths.at(contract.MODEL_DIR))
     return server_settings(config, paths.at(config.weights_file()))
 
 

@@ -99,6 +99,7 @@ class Metric:
     IMAGES = "inferfleet:images_total"
     VIDEO_SECONDS = "inferfleet:video_seconds_total"
     DIFFUSION_STEPS = "inferfleet:diffusion_steps_total"
+    AUDIO_SECONDS = "inferfleet:audio_seconds_total"
     VIDEOS_STORED_BYTES = "inferfleet:videos_stored_bytes"
     """Gauge: of the finished videos that the pod keeps."""
 
@@ -145,7 +146,8 @@ class Speculation(_Frozen):
     source: Source | None = None
     """Of the speculator's weights; NGram and MTP have none of their own."""
     tokens: int = Field(ge=1, le=16, default=4)
-    """Proposed for one step."""
+    """At most proposed for one step; with llama.cpp as many of them as pay by what is measured. Where one costs half a
+    step, the fourth pays if five of six first ones are accepted (0.84 to the power of 4)."""
 
 
 class Adapter(_Frozen):
@@ -211,7 +213,7 @@ class Benchmark(_Frozen):
 
 
 class Media(_Frozen):
-    """What one request for pictures or videos usually asks for; four times as much is refused."""
+    """What one request for pictures, videos or transcription usually asks for; four times as much is refused."""
 
     width: int | None = Field(ge=1, default=None)
     """Pixels. None, here and below: as the model's authors have it."""
@@ -221,6 +223,8 @@ class Media(_Frozen):
     steps: int | None = Field(ge=1, default=None)
     """Denoising steps."""
     frames_per_second: float | None = Field(gt=0, default=None)
+    seconds: float | None = Field(gt=0, default=None)
+    """Of sound; of it 25 minutes are never refused."""
 
 
 class RuntimeConfig(_Frozen):
@@ -249,7 +253,7 @@ class RuntimeConfig(_Frozen):
     modality: Literal["Text", "Embedding", "Image", "Video", "Audio"] | None = None
     """None: Text."""
     media: Media | None = None
-    """Of modality Image and Video."""
+    """Of modality Image, Video and Audio."""
     kv_cache: KvCache | None = None
     prefix_cache: Literal["On", "Off"] | None = None
     """None: on where the engine has one."""

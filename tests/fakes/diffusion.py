@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from aiohttp.test_utils import TestClient, TestServer
+from fakes.configs import runtime_config
 from prometheus_client import CollectorRegistry
+from waiting import until
 
 from inferfleet_runtime.api.media import Generation, MediaLimits, Pipeline, Shape
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.front.jobs import Bounds, Jobs, Shelf
 from inferfleet_runtime.front.media import Chance, Media, MediaCounters
 from inferfleet_runtime.front.media_serve import NoText, routes
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Service
-from inferfleet_runtime.hosts.diffusion.host import Made
+from inferfleet_runtime.hosts.diffusion.messages import Made
 
 OPTIONS = frozenset({"guidance_scale", "negative_prompt"})
 PICTURES = Pipeline("Image", Shape(512, 512, 20), grid=8, options=OPTIONS)
@@ -98,9 +99,7 @@ class Pod:
     async def until(self, running, waiting=0):
         """Wait until so many requests run and wait."""
         admission = self.media.service.gate.admission
-        async with asyncio.timeout(20):
-            while (admission.running, admission.waiting) != (running, waiting):
-                await asyncio.sleep(0.002)
+        await until(lambda: (admission.running, admission.waiting) == (running, waiting))
 
 
 class Clock:
@@ -115,20 +114,13 @@ class Clock:
 
 @asynccontextmanager
 async def media_pod(folder, pipeline, bounds=None, max_queued_tokens=100_000, maker=None, **config):
-    values = {
-        "servedModelName": "team/m",
-        "workloadClass": "pictures",
+    plain = {
         "engine": "diffusers",
         "modality": pipeline.modality,
-        "source": {"uri": "file:///m"},
         "slots": 1,
-        "contextTokens": 1000,
-        "threads": 1,
         "admission": {"maxQueuedTokens": max_queued_tokens},
-        "benchmark": {"promptTokens": 1, "outputTokens": 1},
-        "drainSeconds": 5,
     }
-    parsed = RuntimeConfig.model_validate(values | config)
+    parsed = runtime_config(**plain | config)
     fake, clock, numbers = maker or FakeMaker(), Clock(), count(1)
     metrics = Metrics(CollectorRegistry(), "team/m", parsed.context_tokens)
     service = Service(parsed, NoText(fake), metrics, asyncio.get_running_loop().time)

@@ -1,5 +1,5 @@
 """An engine's process without a pipeline: `python -P diffusion_process.py WAY`. It speaks
-`hosts.diffusion.messages` by hand.
+`hosts.media.messages` by hand.
 
 WAY: `well` makes what it is asked for, two steps each; `slow` stays at its first step until it is cancelled;
 `picky` refuses; `clumsy` fails; `broken` cannot load; `dying` ends in the middle of its answer; `mute` answers nothing
@@ -33,7 +33,7 @@ def make(way, number, prompt):
     elif way == "clumsy":
         say({"id": number, "failed": "RuntimeError"})
     elif way == "dying":
-        say({"id": number, "bytes": 1000, "prompt_tokens": 1}, b"cut")
+        say({"id": number, "made": {"prompt_tokens": 1}, "bytes": 1000}, b"cut")
         sys.exit(9)
     else:
         if way == "loud":
@@ -41,14 +41,14 @@ def make(way, number, prompt):
             complain("E RuntimeError at somewhere")
         content = prompt.encode() * 50_000
         say({"id": number, "step": 2})
-        say({"id": number, "bytes": len(content), "prompt_tokens": 3}, content)
+        say({"id": number, "made": {"prompt_tokens": 3}, "bytes": len(content)}, content)
 
 
 def main(way):
     if way == "broken":
         complain("E there is no such file")
         return 1
-    say({"pipeline": PIPELINE})
+    say({"hello": PIPELINE})
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if way == "mute":
@@ -58,7 +58,7 @@ def main(way):
         elif "cancel" in message:
             say({"id": message["id"], "cancelled": True})
         else:
-            make(way, message["id"], message["generate"]["prompt"])
+            make(way, message["id"], message["make"]["prompt"])
     if way == "deaf":
         threading.Event().wait()
     return 0

@@ -104,8 +104,8 @@ def test_a_client_that_goes_stops_its_picture(start, pictures):
         draw(patient, num_inference_steps=1)  # comes after what was left of the step
     # of the 800 steps those are missing that nobody waited for
     assert pod.metrics()["inferfleet:diffusion_steps_total"] - done < 700
-    pod.until(lambda: len([line for line in pod.lines() if "outcome" in line]) == 2, "the log of both requests")
-    assert [line["outcome"] for line in pod.lines() if "outcome" in line] == ["cancelled", "finished"]
+    pod.until(lambda: len(pod.outcomes()) == 2, "the log of both requests")
+    assert pod.outcomes() == ["cancelled", "finished"]
 
 
 def test_a_picture_that_cannot_be_done_in_time_ends_with_504(image_pod):
@@ -140,7 +140,7 @@ def test_a_lost_engine_ends_the_pod_with_a_message_and_the_request_with_502(star
         asking = threading.Thread(target=ask)
         asking.start()
         pod.until(lambda: pod.metrics()["vllm:num_requests_running"] == 1, "a running request")
-        os.kill(pod.engine_pid(), signal.SIGKILL)
+        os.kill(pod.engine(), signal.SIGKILL)
         asking.join()
         assert pod.process.wait(600) == 1
     assert [type(error) for error in failures] in ([openai.InternalServerError], [openai.APIConnectionError])

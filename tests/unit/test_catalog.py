@@ -56,7 +56,7 @@ WANTED_HARDWARE = {
 }
 WANTED_ENGINES = {
     *("vllm", "sglang", "tensorrt-llm", "triton", "llama-cpp", "openvino", "tgi", "lmdeploy", "max", "mlx", "nim"),
-    *("diffusers", "vllm-omni", "ray-serve", "openvino-genai"),
+    *("diffusers", "transformers", "vllm-omni", "ray-serve", "openvino-genai"),
 }
 WANTED_QUANTIZATIONS = {
     *("F16", "BF16", "FP8", "INT8", "INT4-GPTQ", "INT4-AWQ", "NF4", "NVFP4", "MXFP4", "Q8_0", "Q6_K", "Q5_K_M"),

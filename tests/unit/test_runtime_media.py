@@ -1,10 +1,10 @@
 import asyncio
 import base64
-import json
 import re
 from pathlib import Path
 
 import pytest
+from fakes.configs import runtime_config
 from fakes.diffusion import PICTURES, PROMPT_TOKENS, VIDEOS, FakeMaker, media_pod
 
 from inferfleet_runtime import contract
@@ -13,7 +13,7 @@ from inferfleet_runtime.config import ConfigError
 from inferfleet_runtime.front.media_serve import measure, media_limits, routes
 from inferfleet_runtime.front.service import Phase
 from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.diffusion.host import GenerationFailedError, GenerationRefusedError
+from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError
 
 
 async def test_a_picture_is_made_answered_and_counted(tmp_path):
@@ -136,25 +136,7 @@ def test_the_pod_by_hand_of_the_documentation_is_configured_right():
 
 
 def config(**media):
-    values = json.loads(CONFIG) | {"media": media}
-    return contract.RuntimeConfig.model_validate(values)
-
-
-CONFIG = json.dumps(
-    {
-        "servedModelName": "team/m",
-        "workloadClass": "pictures",
-        "engine": "diffusers",
-        "modality": "Video",
-        "source": {"uri": "file:///m"},
-        "slots": 1,
-        "contextTokens": 64,
-        "threads": 1,
-        "admission": {"maxQueuedTokens": 1},
-        "benchmark": {"promptTokens": 1, "outputTokens": 1},
-        "drainSeconds": 5,
-    }
-)
+    return runtime_config(engine="diffusers", modality="Video", media=media)
 
 
 def test_the_classs_request_is_the_usual_one_on_the_models_grid():

@@ -10,20 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes.configs import runtime_config
+from waiting import until
 
 from inferfleet_runtime.api.media import Generation, Pipeline, Shape
-from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.engines.diffusers import DiffusionSettings, diffusion_settings, precision
+from inferfleet_runtime.engines.pytorch import TorchSettings, precision, torch_settings
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.diffusion import messages
-from inferfleet_runtime.hosts.diffusion.host import (
-    GenerationFailedError,
-    GenerationRefusedError,
-    Timing,
-    command,
-    running_diffusion,
-)
+from inferfleet_runtime.hosts.diffusion.host import command, running_diffusion
+from inferfleet_runtime.hosts.diffusion.messages import DIFFUSION
+from inferfleet_runtime.hosts.media import messages
+from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError, Timing
 
 FAKE = Path(__file__).parents[1] / "fakes/diffusion_process.py"
 ASKED = Generation("house", Shape(64, 64, 2), seed=1)
@@ -37,12 +34,6 @@ def nothing(_):
 async def host(way, now=time.monotonic, **timing):
     async with running_diffusion([sys.executable, "-P", str(FAKE), way], now, Timing(**timing)) as running:
         yield running
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_loaded_pipeline_is_described_and_makes_what_it_is_asked_for():
@@ -138,6 +129,15 @@ async def test_a_process_that_does_not_end_is_killed():
     assert h._process.returncode == -signal.SIGKILL
 
 
+async def test_a_process_that_answers_nothing_is_killed_at_once():
+    clock = [0.0]
+    async with asyncio.timeout(120), host("mute", lambda: clock[0], stop_within=1000.0) as h:
+        await h.load()
+        h._process.send_signal(signal.SIGSTOP)
+        clock[0] = 61.0
+    assert h._process.returncode == -signal.SIGKILL
+
+
 async def test_only_what_the_process_words_itself_is_logged(caplog):
     caplog.set_level("INFO")
     async with host("loud") as h:
@@ -150,10 +150,11 @@ async def test_only_what_the_process_words_itself_is_logged(caplog):
 
 def test_messages_survive_the_way():
     asked = Generation("ö", Shape(64, 32, 4, 9, 8.0), 3, "fog", 2.5, "mp4", None)
-    assert messages.read_generation(json.loads(messages.ask(1, asked))) == asked
+    assert DIFFUSION.read_asked(json.loads(json.dumps(DIFFUSION.write_asked(asked)[0])), b"") == asked
     pipeline = Pipeline("Video", asked.shape, 32, 8, frozenset({"guidance_scale"}), True)
-    assert messages.read_pipeline(messages.hello(pipeline)) == pipeline
-    assert b"\n" not in messages.ask(1, replace(asked, prompt="two\nlines"))[:-1]
+    assert DIFFUSION.read_facts(json.loads(json.dumps(DIFFUSION.write_facts(pipeline)))) == pipeline
+    assert messages.line({"prompt": "two\nlines"}, b"behind").endswith(b'"bytes": 6}\nbehind')
+    assert messages.line({"prompt": "two\nlines"}, b"behind").count(b"\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -171,20 +172,8 @@ def test_weights_are_computed_in_as_many_bytes_as_they_are_stored(stored, device
 
 
 def test_the_process_is_told_folder_threads_and_device():
-    values = {
-        "servedModelName": "team/m",
-        "workloadClass": "pictures",
-        "engine": "diffusers",
-        "source": {"uri": "file:///m"},
-        "slots": 1,
-        "contextTokens": 64,
-        "threads": 3,
-        "admission": {"maxQueuedTokens": 1},
-        "benchmark": {"promptTokens": 1, "outputTokens": 1},
-        "drainSeconds": 5,
-    }
-    settings = diffusion_settings(RuntimeConfig.model_validate(values), Path("/model"))
-    assert settings == DiffusionSettings("/model", 3, "cpu")
-    cuda = RuntimeConfig.model_validate(values | {"device": {"kind": "cuda", "quantization": "BF16"}})
-    assert diffusion_settings(cuda, Path("/model")).device == "cuda"
+    settings = torch_settings(runtime_config(engine="diffusers", threads=3), Path("/model"))
+    assert settings == TorchSettings("/model", 3, "cpu")
+    cuda = runtime_config(engine="diffusers", device={"kind": "cuda", "quantization": "BF16"})
+    assert torch_settings(cuda, Path("/model")).device == "cuda"
     assert json.loads(command(settings)[-1]) == {"folder": "/model", "threads": 3, "device": "cpu"}

@@ -9,7 +9,7 @@ from fakes.diffusion import VIDEOS, FakeMaker, media_pod
 from inferfleet_runtime import contract
 from inferfleet_runtime.front.jobs import Bounds
 from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.diffusion.host import GenerationFailedError, GenerationRefusedError
+from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError
 
 TENANT = contract.HEADER_TENANT
 

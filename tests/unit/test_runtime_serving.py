@@ -165,7 +165,15 @@ async def test_what_a_text_model_cannot_do_says_which_model_could(path, modality
         error = (await response.json())["error"]
         assert (response.status, error["code"]) == (404, "unsupported_endpoint")
         assert f"modality {modality}" in error["message"]
-        assert ("no bundled engine of this release transcribes" in error["message"]) == (modality == "Audio")
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/translations", "/v1/audio/speech"])
+async def test_what_no_engine_does_is_said_to_be_served_nowhere(path):
+    async with pod() as p:
+        response = await p.client.post(path, data=b"x")
+        error = (await response.json())["error"]
+        assert (response.status, error["code"]) == (404, "unsupported_endpoint")
+        assert "no bundled engine of this release translates or speaks" in error["message"]
 
 
 async def test_an_embedding_is_told_to_come_back_when_the_texts_before_it_are_done():

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, isfinite
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from inferfleet_runtime.api import checks
 from inferfleet_runtime.api.errors import ApiError, unsupported
@@ -93,7 +93,15 @@ def check_names(body: Mapping[str, Any], known: frozenset[str], refused: Mapping
     checks.check_names(body, known)
 
 
-def check_model(body: Mapping[str, Any], limit: MediaLimits) -> None:
+class Named(Protocol):
+    """Limits of any kind."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Values of `model` that mean this one."""
+
+
+def check_model(body: Mapping[str, Any], limit: Named) -> None:
     """Raise ApiError for another model; without a name it is the one that is served here."""
     name = body.get("model")
     if name is None or (isinstance(name, str) and name in limit.names):

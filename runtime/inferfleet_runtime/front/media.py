@@ -5,27 +5,17 @@ picture over the seconds that it takes are the capacity, and a request's tokens 
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from inferfleet_runtime.api.caller import Caller
-from inferfleet_runtime.api.errors import ApiError
 from inferfleet_runtime.api.media import Generation, MediaLimits
-from inferfleet_runtime.api.work import Work
 from inferfleet_runtime.contract import Metric
-from inferfleet_runtime.front.gate import QueueFullError
 from inferfleet_runtime.front.jobs import Jobs, Shelf
-from inferfleet_runtime.front.service import Service
-from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.diffusion.host import GenerationFailedError, GenerationRefusedError, Made
-
-log = logging.getLogger(__name__)
+from inferfleet_runtime.front.turns import Turns, told
+from inferfleet_runtime.hosts.diffusion.messages import Made
 
 
 class Maker(Protocol):
@@ -68,10 +58,9 @@ class Chance:
 
 
 @dataclass
-class Media:
+class Media(Turns):
     """State shared by all requests for pictures and videos of one model."""
 
-    service: Service
     maker: Maker
     counters: MediaCounters
     chance: Chance
@@ -92,30 +81,6 @@ class Media:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    @asynccontextmanager
-    async def turn(self, work: Work, who: Caller, arrived: float) -> AsyncIterator[None]:
-        """Count the arrival and wait for the engine; `arrived` in monotonic seconds.
-
-        Raises the 429 of a full queue, and the 504 of a deadline that passes before the context ends.
-        """
-        metrics = self.service.metrics
-        metrics.arrivals.inc()
-        metrics.arrival_prompt_tokens.inc(work.prompt)
-        try:
-            async with _within(who.timeout), self.service.gate.turn(work, who.priority):
-                metrics.queue_time.observe(self.service.now() - arrived)
-                yield
-        except QueueFullError as full:
-            metrics.rejected.inc()
-            raise self.too_many() from full
-
-    def too_many(self) -> ApiError:
-        """The 429, with the seconds that the queue takes by what was measured."""
-        waiting, capacity = self.service.gate.admission.queued_output_tokens(), self.service.capacity
-        wait = max(1, ceil(waiting / capacity)) if capacity else 1
-        message = "too many requests are waiting for this model; try again later"
-        return ApiError(429, message, "rate_limit_error", code="queue_full", headers={"Retry-After": str(wait)})
-
     async def make(self, asked: Generation, heard: Callable[[int], None] = lambda _: None) -> Made:
         """One picture or video, counted step by step; `heard` learns how many steps are done. Raises ApiError."""
         share = self.limits.pipeline.tokens(asked.shape) / self.limits.usual.steps
@@ -125,16 +90,8 @@ class Media:
             self.service.metrics.generation_tokens.inc(share)
             heard(done)
 
-        try:
+        with told():
             made = await self.maker.generate(asked, on_step)
-        except GenerationRefusedError as refusal:
-            raise ApiError(400, str(refusal), param="prompt", code=refusal.code) from refusal
-        except GenerationFailedError as failure:
-            message = f"the pipeline failed ({failure}); the log of the engine says where"
-            raise ApiError(500, message, "server_error", code="generation_failed") from failure
-        except BackendError as lost:
-            message = "the engine ended before it was done; try again"
-            raise ApiError(502, message, "server_error", code="engine_lost") from lost
         self._count(asked)
         return made
 
@@ -143,31 +100,3 @@ class Media:
             self.counters.images.inc()
         else:
             self.counters.video_seconds.inc(asked.shape.frames / asked.shape.fps)
-
-    def finished(self, who: Caller, arrived: float, tokens: int, prompt_tokens: int) -> None:
-        """A whole request is done."""
-        metrics = self.service.metrics
-        if who.tenant:
-            metrics.charge(who.tenant, prompt_tokens, tokens)
-        metrics.prompt_tokens.inc(prompt_tokens)
-        metrics.request_tokens.observe(tokens)
-        metrics.end_to_end.observe(self.service.now() - arrived)
-        metrics.succeeded("stop")
-
-
-@asynccontextmanager
-async def _within(seconds: float | None) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError as late:
-        if not limit.expired():
-            raise
-        message = f"not done within the {seconds:g} s in which it was wanted"
-        raise ApiError(504, message, "server_error", code="deadline_exceeded") from late
-
-
-def log_request(endpoint: str, seconds: float, fields: Mapping[str, Any]) -> None:
-    """The one line of a request or a job, whatever became of it: sizes, times and codes, never text."""
-    known = {name: value for name, value in fields.items() if value is not None}
-    log.info("request", extra={"endpoint": endpoint, **known, "seconds": round(seconds, 4)})

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -17,7 +17,8 @@ from inferfleet_runtime.api.calls import limits
 from inferfleet_runtime.api.media import Generation, MediaLimits, Pipeline, Shape
 from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import RuntimeConfig
-from inferfleet_runtime.engines.diffusers import DIFFUSERS, diffusion_settings
+from inferfleet_runtime.engines.diffusers import DIFFUSERS
+from inferfleet_runtime.engines.pytorch import torch_settings
 from inferfleet_runtime.errors import CommandError, ConfigError
 from inferfleet_runtime.front.bench import known_capacity
 from inferfleet_runtime.front.image_routes import image_routes
@@ -29,13 +30,8 @@ from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Phase, Service
 from inferfleet_runtime.front.video_routes import video_routes
 from inferfleet_runtime.hosts.backend import BackendError, Reply
-from inferfleet_runtime.hosts.diffusion.host import (
-    DiffusionHost,
-    GenerationFailedError,
-    GenerationRefusedError,
-    command,
-    running_diffusion,
-)
+from inferfleet_runtime.hosts.diffusion.host import DiffusionHost, command, running_diffusion
+from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError, MediaHost
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +51,7 @@ async def serve_media(config: RuntimeConfig, paths: Paths, port: int, ambient: A
     stop, shelf = stop_signal(), Shelf(paths.at(contract.RESULTS_DIR))
     shelf.clear()
     metrics = Metrics(CollectorRegistry(), config.served_model_name, _MOST_TOKENS)
-    settings = diffusion_settings(config, paths.at(contract.MODEL_DIR))
+    settings = torch_settings(config, paths.at(contract.MODEL_DIR))
     async with running_diffusion(command(settings), ambient.now) as host:
         service = Service(config, NoText(host), metrics, ambient.now)
         counters = MediaCounters(metrics.registry, config.served_model_name)
@@ -74,11 +70,18 @@ def chance(ambient: Ambient) -> Chance:
     return Chance(time.time, lambda: ambient.rng.randrange(_MAX_SEED), lambda: f"video_{secrets.token_hex(16)}")
 
 
+class Works(Protocol):
+    """Any engine beside text."""
+
+    def problem(self) -> str:
+        """Why it can do no more; empty while it works."""
+
+
 @dataclass(frozen=True)
 class NoText:
-    """See Backend: the health of what makes pictures, and no text. Nothing routes text here."""
+    """See Backend: the health of what makes no text. Nothing routes text here."""
 
-    maker: Maker
+    maker: Works
 
     @asynccontextmanager
     async def post(self, path: str, body: Mapping[str, Any], salt: str = "") -> AsyncIterator[Reply]:
@@ -117,16 +120,21 @@ async def _start(media: Media, host: DiffusionHost, ambient: Ambient) -> None:
         raise CommandError(f"the model makes {pipeline.modality}, and the configuration says {service.config.modality}")
     media.limits = media_limits(service.config, pipeline)
     known = known_capacity(ambient.capacity_file, service.config.slots)
+    measured = await first(host, measure(host, media.limits, 1 if known else PROBE_STEPS, ambient.now))
+    service.ready(known or measured)
+    log.info("ready", extra={"tokens_per_second": round(known or measured, 2), "known": known is not None})
+
+
+async def first(host: MediaHost[Any, Any, Any], measuring: Awaitable[float]) -> float:
+    """What the first generation measures. Raises CommandError where it fails."""
     try:
-        measured = await measure(host, media.limits, 1 if known else PROBE_STEPS, ambient.now)
+        return await measuring
     except BackendError as lost:
         with suppress(TimeoutError):
             await asyncio.wait_for(host.ended(), _LAST_WORDS_WITHIN)
         raise CommandError(f"the engine was lost at its first generation: {lost}") from lost
     except (GenerationRefusedError, GenerationFailedError) as error:
         raise CommandError(f"the engine failed its first generation: {error}; its log says where") from error
-    service.ready(known or measured)
-    log.info("ready", extra={"tokens_per_second": round(known or measured, 2), "known": known is not None})
 
 
 def media_limits(config: RuntimeConfig, pipeline: Pipeline) -> MediaLimits:

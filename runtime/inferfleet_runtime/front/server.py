@@ -30,10 +30,12 @@ _ENDPOINTS: Mapping[str, tuple[Endpoint, ...]] = MappingProxyType(
     }
 )
 """What is served of a modality here; the media have routes of their own."""
+_NOWHERE = ("/v1/audio/translations", "/v1/audio/speech")
+"""What no bundled engine does."""
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **_ENDPOINTS,
-        "Audio": ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/speech"),
+        "Audio": ("/v1/audio/transcriptions", *_NOWHERE),
         "Image": ("/v1/images/generations", "/v1/images/edits"),
         "Video": ("/v1/videos",),
     }
@@ -73,8 +75,8 @@ def _served_elsewhere(service: Service, modality: str) -> Handler:
         message = (
             f"{request.path} needs a model of the modality {modality}; {service.config.served_model_name} is {has}"
         )
-        if modality == "Audio":
-            message += "; no bundled engine of this release transcribes, translates or speaks"
+        if request.path in _NOWHERE:
+            message = f"{request.path}: no bundled engine of this release translates or speaks"
         raise ApiError(404, message, code="unsupported_endpoint")
 
     return refuse
@@ -185,10 +187,14 @@ async def _stream(
         async with service.begin(call, who, trace) as reply:
             await response.prepare(request)
             await relay(reply, trace, response.write, outgoing.event)
-        record.outcome = _completed(trace)
+        record.outcome = _ended(trace)
         return response
     except ConnectionError:
+        record.outcome = _ended(trace)
         return response
+    except asyncio.CancelledError:
+        record.outcome = _ended(trace)
+        raise
     except Exception as error:
         if not response.prepared:
             raise
@@ -200,8 +206,11 @@ async def _stream(
     return response
 
 
-def _completed(trace: Trace) -> str:
+def _ended(trace: Trace) -> str:
+    """What became of a stream. Clients leave at the last event, a moment before the engine's connection has ended."""
     if trace.error is not None:
         return "engine error"
+    if trace.usage is None:
+        return "cancelled"
     trace.finished()
     return "finished"

@@ -1,6 +1,5 @@
 """One model's service: what a request goes through between the socket and the engine."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +13,7 @@ from inferfleet_runtime.api.errors import ApiError, from_engine
 from inferfleet_runtime.api.sse import Seen, Splitter, read
 from inferfleet_runtime.contract import Requests, RuntimeConfig
 from inferfleet_runtime.front.admission import Admission
+from inferfleet_runtime.front.deadline import deadline
 from inferfleet_runtime.front.gate import Gate, QueueFullError
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.trace import Trace
@@ -101,7 +101,7 @@ class Service:
     async def begin(self, call: Call, caller: Caller, trace: Trace) -> AsyncIterator[Reply]:
         """Wait for a slot and send the request. Raises ApiError; leaving the context frees the slot."""
         try:
-            async with self._until_deadline(caller, trace), self.gate.turn(call.work, caller.priority):
+            async with deadline(caller, trace.arrived, self.now()), self.gate.turn(call.work, caller.priority):
                 trace.started()
                 with self._holding(caller, trace):
                     async with self.backend.post(call.path, call.body, salt=caller.tenant) as reply:
@@ -109,25 +109,10 @@ class Service:
                         yield reply
         except QueueFullError as full:
             self.metrics.rejected.inc()
-            raise self._too_many() from full
+            raise self.too_many() from full
         except BackendError as lost:
             message = "the engine ended before its answer did; try again"
             raise ApiError(502, message, "server_error", code="engine_lost") from lost
-
-    @asynccontextmanager
-    async def _until_deadline(self, caller: Caller, trace: Trace) -> AsyncIterator[None]:
-        """Raise the 504 of a request that waits or runs beyond the time in which its answer is of use."""
-        if caller.timeout is None:
-            yield
-            return
-        try:
-            async with asyncio.timeout(trace.arrived + caller.timeout - self.now()) as limit:
-                yield
-        except TimeoutError as late:
-            if not limit.expired():
-                raise
-            message = f"no whole answer within the {caller.timeout:g} s in which it was wanted"
-            raise ApiError(504, message, "server_error", code="deadline_exceeded") from late
 
     @contextmanager
     def _holding(self, caller: Caller, trace: Trace) -> Iterator[None]:
@@ -151,14 +136,15 @@ class Service:
         known = error if isinstance(error, dict) else {}
         raise from_engine(reply.status, known, self.limits.context_tokens, call.prompt_param, call.schema)
 
-    def _too_many(self) -> ApiError:
+    def too_many(self) -> ApiError:
+        """The 429 of a full queue, with the seconds that it takes by what was measured."""
         queue = self.gate.admission
         # embeddings have no output: there capacity is of prompt tokens
         waiting = queue.queued_tokens if self.config.modality == "Embedding" else queue.queued_output_tokens()
         wait = waiting / self.capacity if self.capacity else 1
         return ApiError(
             429,
-            "too many tokens are waiting for this model; try again later",
+            "too many requests are waiting for this model; try again later",
             "rate_limit_error",
             code="queue_full",
             headers={"Retry-After": str(max(1, ceil(wait)))},

@@ -11,9 +11,9 @@ from inferfleet_runtime.api.caller import Caller, caller
 from inferfleet_runtime.api.errors import ApiError, unsupported
 from inferfleet_runtime.api.requests import decode
 from inferfleet_runtime.api.videos import VideoCall, no_such_video, page_of, parse_video
-from inferfleet_runtime.front.image_routes import answering
+from inferfleet_runtime.front.answering import answering, log_request
 from inferfleet_runtime.front.jobs import VideoJob
-from inferfleet_runtime.front.media import Media, log_request
+from inferfleet_runtime.front.media import Media
 from inferfleet_runtime.front.record import log_defect
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def video_routes(media: Media) -> list[web.RouteDef]:
         return web.json_response(await _page(media, _who(media, request).tenant, request.query))
 
     return [
-        web.post(VIDEOS, answering(media, VIDEOS, create)),
+        web.post(VIDEOS, answering(media.service, VIDEOS, create)),
         web.get(VIDEOS, index),
         web.get(f"{VIDEOS}/{{id}}", show),
         web.get(f"{VIDEOS}/{{id}}/content", content),
@@ -114,7 +114,7 @@ async def _begin(media: Media, call: VideoCall, who: Caller) -> VideoJob:
     await _tidy(media)
     if media.jobs.full():
         media.service.metrics.rejected.inc()
-        raise media.too_many()
+        raise media.service.too_many()
     chance, model = media.chance, media.service.config.served_model_name
     job = VideoJob(chance.video_id(), model, who.tenant, call.generation, chance.wall())
     media.jobs.add(job)

@@ -2,9 +2,7 @@
 
 import inspect
 import json
-import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import lcm
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,11 @@ import transformers
 from PIL.Image import Image
 
 from inferfleet_runtime.api.media import Generation, Pipeline, Shape
-from inferfleet_runtime.engines.diffusers import DiffusionSettings, precision
+from inferfleet_runtime.engines.pytorch import TorchSettings, precision
 from inferfleet_runtime.hosts.diffusion import encode
+from inferfleet_runtime.hosts.diffusion.messages import Made
+from inferfleet_runtime.hosts.media.weights import UnfitError, stored_type
+from inferfleet_runtime.hosts.media.worker import CancelledError, RefusedError
 
 _USUAL_SIDE = 512
 _USUAL_STEPS = 30
@@ -27,35 +28,10 @@ _ENDLESS = 10**6
 """Tokenizers without a limit say a number with thirty digits."""
 
 
-class UnfitError(Exception):
-    """The folder holds no pipeline that makes pictures or videos of a text. The message says what is there."""
-
-
-class RefusedError(Exception):
-    """The pipeline does not take this request."""
-
-    def __init__(self, message: str, code: str) -> None:
-        """For the client, in the API's words."""
-        super().__init__(message)
-        self.code = code
-
-
-class CancelledError(Exception):
-    """Nobody waits for the result."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A file, and how long the prompt was."""
-
-    content: bytes
-    prompt_tokens: int
-
-
-class Engine:
+class Painter:
     """One loaded pipeline. For one thread."""
 
-    def __init__(self, settings: DiffusionSettings) -> None:
+    def __init__(self, settings: TorchSettings) -> None:
         """Load it. Raises UnfitError, OSError and ValueError."""
         # they warn of long prompts by printing them
         diffusers.utils.logging.set_verbosity_error()
@@ -66,7 +42,7 @@ class Engine:
         self._threads = settings.threads
         folder = Path(settings.folder)
         _check_index(folder)
-        dtype = getattr(torch, precision(stored_type(folder), settings.device))
+        dtype = getattr(torch, precision(stored_type(folder.glob("*/*.safetensors"), folder), settings.device))
         pipe = diffusers.DiffusionPipeline.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True
         )
@@ -147,25 +123,6 @@ def _check_index(folder: Path) -> None:
     needed = {"prompt", "width", "height", "num_inference_steps", "generator", "callback_on_step_end"}
     if lacking := sorted(needed - parameters.keys()):
         raise UnfitError(f"{index}: {name} cannot be served: it does not take {', '.join(lacking)}")
-
-
-def stored_type(folder: Path) -> str:
-    """Type of most weights in the largest file, as safetensors names it. Raises UnfitError where there is none.
-
-    Format: eight bytes with the length of a JSON object that maps names to dtype, shape and offsets
-    (safetensors' README).
-    """
-    files = sorted(folder.glob("*/*.safetensors"), key=lambda file: file.stat().st_size)
-    if not files:
-        raise UnfitError(f"{folder}: there are no .safetensors files below it; other formats can run code when loaded")
-    with files[-1].open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header: Mapping[str, Any] = json.loads(file.read(length))
-    sizes: dict[str, int] = {}
-    for tensor in (t for name, t in header.items() if name != "__metadata__"):
-        begin, end = tensor["data_offsets"]
-        sizes[tensor["dtype"]] = sizes.get(tensor["dtype"], 0) + end - begin
-    return max(sizes, key=lambda dtype: sizes[dtype])
 
 
 def describe(pipe: Any) -> Pipeline:

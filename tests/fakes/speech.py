@@ -1,0 +1,125 @@
+"""An ear without a model: tokens when the test says so, and a service of it over real HTTP."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import IO
+
+import aiohttp
+from aiohttp.test_utils import TestClient, TestServer
+from fakes.configs import runtime_config
+from prometheus_client import CollectorRegistry
+from waiting import until
+
+from inferfleet_runtime.api.speech import (
+    BYTES_PER_SECOND,
+    Listener,
+    Segment,
+    SoundError,
+    SpeechLimits,
+    Transcript,
+)
+from inferfleet_runtime.front.media_serve import NoText
+from inferfleet_runtime.front.metrics import Metrics
+from inferfleet_runtime.front.server import application
+from inferfleet_runtime.front.service import Service
+from inferfleet_runtime.front.speech import Speech
+from inferfleet_runtime.front.speech_serve import routes
+from inferfleet_runtime.hosts.speech.messages import Said
+
+LISTENER = Listener({"en": "english", "de": "german"}, chooses=True, window_seconds=30.0, positions=1500)
+SEGMENTS = (
+    Segment(0.0, 2.5, " Hello there.", (5, 6, 7), 0, 0.0, -0.25, 0.01),
+    Segment(3.0, 4.25, " Who --> is it?", (8, 9), 0, 0.0, -0.25, 0.01),
+)
+TOKENS = 5
+
+
+@dataclass
+class FakeEar:
+    """Strict: a second transcription at once fails the test. Tokens come while `flowing` is set."""
+
+    error: Exception | None = None
+    """Raised after the first token."""
+    flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[Said] = field(default_factory=list)
+    busy: bool = False
+
+    def __post_init__(self) -> None:
+        """Tokens come unless a test stops them."""
+        self.flowing.set()
+
+    async def generate(self, asked: Said, on_step: Callable[[int], None]) -> Transcript:
+        """See Ear."""
+        assert not self.busy, "two transcriptions at once"
+        self.asked.append(asked)
+        self.busy = True
+        try:
+            for token in range(asked.hearing.exact_tokens or TOKENS):
+                await self.flowing.wait()
+                await asyncio.sleep(0)
+                on_step(token + 1)
+                if self.error:
+                    raise self.error
+        finally:
+            self.busy = False
+        return Transcript(asked.hearing.language or "de", SEGMENTS)
+
+    def problem(self) -> str:
+        """See Ear."""
+        return ""
+
+
+def decode(file: IO[bytes], longest: float) -> bytes:
+    """A file of this fake holds its seconds in digits; they sound like nothing."""
+    text = file.read()
+    if not text.strip().isdigit():
+        raise SoundError("the file cannot be decoded: digits are needed")
+    if int(text) > longest:
+        raise SoundError(f"the sound lasts longer than {longest:g} s: cut it")
+    return bytes(int(text) * BYTES_PER_SECOND)
+
+
+class Pod:
+    """A service in front of a fake, and a client of it."""
+
+    def __init__(self, ear, speech, client):
+        self.ear, self.speech, self.client = ear, speech, client
+
+    def value(self, name, **labels):
+        return self.speech.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
+
+    def say(self, content=b"10", headers=None, **fields):
+        form = aiohttp.FormData(default_to_multipart=True)
+        if content is not None:
+            form.add_field("file", io.BytesIO(content), filename="speech.wav", content_type="audio/wav")
+        for name, value in {"model": "m", **fields}.items():
+            form.add_field(name, value)
+        return self.client.post("/v1/audio/transcriptions", data=form, headers=headers)
+
+    async def until(self, running, waiting=0):
+        """Wait until so many requests run and wait."""
+        admission = self.speech.service.gate.admission
+        await until(lambda: (admission.running, admission.waiting) == (running, waiting))
+
+
+@asynccontextmanager
+async def speech_pod(max_queued_tokens=100_000, ear=None, **config):
+    plain = {
+        "engine": "transformers",
+        "modality": "Audio",
+        "slots": 1,
+        "contextTokens": 2000,
+        "admission": {"maxQueuedTokens": max_queued_tokens},
+        "benchmark": {"promptTokens": 1500, "outputTokens": 100},
+    }
+    parsed, fake = runtime_config(**plain | config), ear or FakeEar()
+    metrics = Metrics(CollectorRegistry(), "team/m", parsed.context_tokens)
+    service = Service(parsed, NoText(fake), metrics, asyncio.get_running_loop().time)
+    speech = Speech(service, fake, decode)
+    speech.limits = SpeechLimits(service.limits.names, LISTENER, usual_seconds=30.0, usual_tokens=100)
+    service.ready(capacity=50.0)
+    async with TestClient(TestServer(application(service, routes(speech)))) as client:
+        yield Pod(fake, speech, client)
