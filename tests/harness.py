@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import make
 from fakes.cluster import FakeCluster
 
 from inferfleet.api.model_status import ModelStatus
@@ -108,6 +109,13 @@ def world(*objects: Obj) -> FakeCluster:
     cluster = FakeCluster()
     for obj in objects:
         cluster.put(obj)
+    return cluster
+
+
+async def settled(*objects: Obj, **settings: Any) -> FakeCluster:
+    """A cluster with a node and these objects, after an operator with these settings has done all that it does."""
+    cluster = world(make.node(), *objects)
+    await Operator(cluster, replace(SETTINGS, **settings)).settle()
     return cluster
 
 

@@ -7,6 +7,9 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 Obj = dict[str, Any]
 API = "inferfleet.io/v1alpha1"
 
+PIN = {"mode": "Pinned", "pool": "cpu", "variant": "q8-0"}
+"""To the variant of `model` that is not the cheapest."""
+
 ARCHITECTURE = {
     "layers": 8,
     "hidden": 512,
@@ -65,6 +68,11 @@ def node(name: str = "node-1", cpu: str = "4", memory: str = "16Gi", ready: bool
     }
 
 
+def workloads(**changes: Any) -> list[Obj]:
+    """Those of a Model served for chat by one to three replicas."""
+    return [{"class": "chat", "replicas": {"min": 1, "max": 3}, **changes}]
+
+
 def model(name: str = "demo", namespace: str = "default", **changes: Any) -> Obj:
     """A Model with F16 weights and two variants made from them, served for chat by one to three replicas."""
     spec: Obj = {
@@ -74,7 +82,7 @@ def model(name: str = "demo", namespace: str = "default", **changes: Any) -> Obj
             {"name": "q8-0", "quantization": "Q8_0", "quantizeFrom": "f16"},
             {"name": "q4-0", "quantization": "Q4_0", "quantizeFrom": "f16"},
         ],
-        "workloads": [{"class": "chat", "replicas": {"min": 1, "max": 3}}],
+        "workloads": workloads(),
     }
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": API, "kind": "Model", "metadata": metadata, "spec": spec | changes}

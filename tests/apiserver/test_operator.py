@@ -10,7 +10,7 @@ from typing import Any
 import make
 import pytest
 from apiserver.control_plane import ControlPlane
-from harness import SETTINGS
+from harness import CHILDREN, SETTINGS
 from prometheus_client import CollectorRegistry
 
 from inferfleet.catalog import loader
@@ -22,13 +22,6 @@ from inferfleet.kube.kinds import Kind, Obj
 from inferfleet.metrics import Metrics
 
 READS = ("get", "list", "watch")
-CHILDREN = (
-    kinds.DEPLOYMENT,
-    kinds.SERVICE,
-    kinds.CONFIG_MAP,
-    kinds.POD_DISRUPTION_BUDGET,
-    kinds.NETWORK_POLICY,
-)
 
 
 @asynccontextmanager

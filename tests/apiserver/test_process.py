@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,16 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 from apiserver.control_plane import ControlPlane
+from ports import free_port
 
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import KubernetesCluster
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

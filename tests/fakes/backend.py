@@ -26,6 +26,7 @@ class FakeReply:
         yield self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
         yield self._event({"choices": [], "usage": self._usage()})
         yield b"data: [DONE]\n\n"
+        await self.owner.ending.wait()
 
     async def read(self) -> bytes:
         """The same as one JSON object."""
@@ -62,6 +63,8 @@ class FakeBackend:
     """Where it raises what no engine should: a mistake of our own, whose message quotes the request."""
     trouble: str = ""
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Until it is set no stream ends after its last event."""
     bodies: list[Mapping[str, Any]] = field(default_factory=list)
     """Every request, in order."""
     salts: list[str] = field(default_factory=list)
@@ -70,8 +73,9 @@ class FakeBackend:
     running: int = 0
 
     def __post_init__(self) -> None:
-        """Tokens flow unless a test stops them."""
+        """Tokens flow, and streams end, unless a test stops them."""
         self.flowing.set()
+        self.ending.set()
 
     @asynccontextmanager
     async def post(self, path: str, body: Mapping[str, Any], salt: str = "") -> AsyncIterator[FakeReply]:

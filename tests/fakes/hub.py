@@ -4,11 +4,12 @@ Facts: huggingface.co/docs/hub/api; large files are answered by a redirect to an
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from fakes.store import Asked, Reply, Store, Stored
+from fakes.store import Asked, Reply, Store, Stored, serving
 
 PAGE = 2
 """Entries on a page of a tree: few, so that every test turns pages."""
@@ -28,6 +29,18 @@ class Hub(Store):
     """SHA-256 to claim of a path."""
     cdn: str = ""
     """Base address of the other origin, this very server under another name."""
+
+    @classmethod
+    def of(cls, commit: str, files: dict[str, bytes]) -> "Hub":
+        """One repository, `org/m`, with one commit."""
+        return cls(repositories={"org/m": {commit: files}}, branches={"org/m": {"main": commit}})
+
+    @contextmanager
+    def serving(self) -> Iterator["Hub"]:
+        """Until the context ends; the other origin is this server by another name."""
+        with serving(self) as base:
+            self.cdn = base.replace("127.0.0.1", "localhost")
+            yield self
 
     def answer(self, asked: Asked) -> Reply:
         parts = urlsplit(asked.path)

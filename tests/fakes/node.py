@@ -1,5 +1,7 @@
 """A node of tests: pods that share a folder as the node's cache."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fakes.fetching import Pod, Time, gguf
@@ -16,6 +18,15 @@ FILES = {f"{name}.gguf": gguf(SIZE, number) for number, name in enumerate("abcd"
 def held(*names: str) -> set[bytes]:
     """What `Node.blobs` says where the cache has these of `FILES`."""
     return {FILES[f"{name}.gguf"][:20] for name in names}
+
+
+@contextmanager
+def hub_of_files() -> Iterator[Hub]:
+    """A server of `FILES`; what counts as asked for is what its other origin gave."""
+    found = Hub.of(COMMIT, dict(FILES))
+    found.is_content = lambda asked: asked.path.startswith("/cdn")
+    with found.serving():
+        yield found
 
 
 class Node:

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp.test_utils import TestClient, TestServer
 from fakes.backend import FakeBackend
+from fakes.configs import runtime_config
 from prometheus_client import CollectorRegistry
+from waiting import until
 
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Phase, Service
@@ -31,28 +32,13 @@ class Pod:
     async def until(self, running, waiting=0):
         """Wait until so many requests run and wait."""
         admission = self.service.gate.admission
-        async with asyncio.timeout(20):
-            while (admission.running, admission.waiting) != (running, waiting):
-                await asyncio.sleep(0.002)
+        await until(lambda: (admission.running, admission.waiting) == (running, waiting))
 
 
 @asynccontextmanager
 async def pod(slots=2, max_queued_tokens=1000, phase=Phase.READY, config=None, **backend):
-    settings = RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/m",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "source": {"uri": "file:///m.gguf"},
-            "slots": slots,
-            "contextTokens": 1000,
-            "threads": 1,
-            "admission": {"maxQueuedTokens": max_queued_tokens},
-            "benchmark": {"promptTokens": 10, "outputTokens": 10},
-            "drainSeconds": 5,
-            **(config or {}),
-        }
-    )
+    admission = {"maxQueuedTokens": max_queued_tokens}
+    settings = runtime_config(**{"slots": slots, "admission": admission} | (config or {}))
     fake = FakeBackend(slots, **backend)
     metrics = Metrics(CollectorRegistry(), "team/m", settings.context_tokens)
     service = Service(settings, fake, metrics, asyncio.get_running_loop().time)

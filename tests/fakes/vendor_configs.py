@@ -2,23 +2,22 @@
 
 from typing import Any
 
+from fakes.configs import configuration
 from hypothesis import strategies as st
 
 from inferfleet_runtime.contract import RuntimeConfig
 
-BASE: dict[str, Any] = {
-    "servedModelName": "default/demo",
-    "workloadClass": "chat",
-    "source": {"uri": "hf://organization/repository"},
-    "slots": 4,
-    "contextTokens": 2048,
-    "prefillChunkTokens": 512,
-    "threads": 2,
-    "admission": {"maxQueuedTokens": 32768},
-    "benchmark": {"promptTokens": 16, "outputTokens": 8, "maxSeconds": 0.1},
-    "drainSeconds": 30,
-    "device": {"kind": "cuda", "quantization": "BF16"},
-}
+BASE = configuration(
+    servedModelName="default/demo",
+    source={"uri": "hf://organization/repository"},
+    slots=4,
+    contextTokens=2048,
+    prefillChunkTokens=512,
+    threads=2,
+    admission={"maxQueuedTokens": 32768},
+    benchmark={"promptTokens": 16, "outputTokens": 8, "maxSeconds": 0.1},
+    device={"kind": "cuda", "quantization": "BF16"},
+)
 
 
 def vendor_config(engine: str, **changes: Any) -> RuntimeConfig:

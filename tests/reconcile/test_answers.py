@@ -4,22 +4,10 @@ from typing import Any
 
 import make
 import pytest
-from fakes.cluster import FakeCluster
-from harness import Operator, condition, status, world
+from harness import condition, settled, status
+from make import PIN, workloads
 
 from inferfleet.names import Reason
-
-PIN = {"mode": "Pinned", "pool": "cpu", "variant": "q8-0"}
-
-
-async def settled(*objects: make.Obj) -> FakeCluster:
-    cluster = world(make.node(), *objects)
-    await Operator(cluster).settle()
-    return cluster
-
-
-def workload(**changes: Any) -> list[make.Obj]:
-    return [{"class": "chat", "replicas": {"min": 1, "max": 3}, **changes}]
 
 
 @pytest.mark.parametrize(
@@ -34,14 +22,14 @@ def workload(**changes: Any) -> list[make.Obj]:
 async def test_a_pin_on_what_is_not_there_says_which_part_of_it_is_not(pin: Any, words: str) -> None:
     selected, far = make.pool(labels={"near": "yes"}), make.pool("far")
     bad = make.pool("bad", nodes={"replica": {"cpu": "10m", "memory": "1Gi"}})
-    pinned = workload(placement={**PIN, **pin}, pools={"matchLabels": {"near": "yes"}})
+    pinned = workloads(placement={**PIN, **pin}, pools={"matchLabels": {"near": "yes"}})
     cluster = await settled(selected, far, bad, make.workload_class(), make.model(workloads=pinned))
     assert condition(cluster, "Planned")[1] == Reason.NO_CANDIDATE
     assert words in condition(cluster, "Planned")[2]
 
 
 async def test_the_reason_of_a_pinned_pool_comes_before_the_many_that_nobody_pinned() -> None:
-    pinned = workload(placement={**PIN, "pool": "z"})
+    pinned = workloads(placement={**PIN, "pool": "z"})
     pools = [make.pool(f"p{number:02}") for number in range(44)]
     model = make.model(workloads=pinned)
     cluster = await settled(*pools, make.pool("z", price=None), make.workload_class(), model)

@@ -1,21 +1,15 @@
 """What each field of the API does to what runs, and what is said of those that do nothing yet."""
 
 from dataclasses import replace
-from typing import Any
 
 import make
 import pytest
 from fakes.cluster import FakeCluster
-from harness import SETTINGS, Operator, condition, deployments, status, world
+from harness import SETTINGS, Operator, condition, deployments, settled, status
+from make import PIN, workloads
 
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
-
-
-async def settled(*objects: make.Obj, **settings: Any) -> FakeCluster:
-    cluster = world(make.node(), *objects)
-    await Operator(cluster, replace(SETTINGS, **settings)).settle()
-    return cluster
 
 
 def pod(cluster: FakeCluster) -> make.Obj:
@@ -24,21 +18,14 @@ def pod(cluster: FakeCluster) -> make.Obj:
     return template
 
 
-def workload(**changes: Any) -> list[make.Obj]:
-    return [{"class": "chat", "replicas": {"min": 1, "max": 3}, **changes}]
-
-
-PIN = {"mode": "Pinned", "pool": "cpu", "variant": "q8-0"}
-
-
 async def test_a_pinned_placement_takes_what_is_named_though_another_is_cheaper() -> None:
-    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workload(placement=PIN)))
+    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workloads(placement=PIN)))
     assert [p.variant for p in status(cluster).placements] == ["q8-0"]
     assert status(cluster).rejected_counts == {Reason.NOT_PINNED: 2}
 
 
 async def test_a_recommendation_is_shown_and_nothing_is_deployed() -> None:
-    model = make.model(workloads=workload(placement={"mode": "Recommend"}))
+    model = make.model(workloads=workloads(placement={"mode": "Recommend"}))
     cluster = await settled(make.pool(), make.workload_class(), model)
     assert not cluster.all(kinds.DEPLOYMENT)
     assert not cluster.all(kinds.SERVICE)
@@ -52,7 +39,10 @@ async def test_a_recommendation_leaves_what_runs_as_it_is(serving: FakeCluster) 
     before = deployments(serving)
     serving.put(make.pool("cheap", price="0.001"))
     serving.edit(
-        kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workload(placement={"mode": "Recommend"}))
+        kinds.MODEL,
+        "default",
+        "demo",
+        lambda o: o["spec"].update(workloads=workloads(placement={"mode": "Recommend"})),
     )
     await Operator(serving).settle()
     assert deployments(serving) == before
@@ -61,7 +51,7 @@ async def test_a_recommendation_leaves_what_runs_as_it_is(serving: FakeCluster) 
 
 
 async def test_replicas_belong_to_the_other_autoscaler_once_it_has_written_them() -> None:
-    model = make.model(workloads=workload(placement=PIN, replicas={"min": 2, "max": 3, "mode": "External"}))
+    model = make.model(workloads=workloads(placement=PIN, replicas={"min": 2, "max": 3, "mode": "External"}))
     cluster = await settled(make.pool(), make.workload_class(), model)
     (name,) = deployments(cluster)
     assert deployments(cluster) == {name: 2}, "before it has, leaving them out would reset them to 1"
@@ -80,7 +70,7 @@ async def test_replicas_belong_to_the_other_autoscaler_once_it_has_written_them(
 
 async def test_a_guaranteed_demand_is_a_floor_whatever_is_observed() -> None:
     demand = {"requestsPerHour": 45_000, "guaranteed": True}
-    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workload(demand=demand)))
+    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workloads(demand=demand)))
     (replicas,) = deployments(cluster).values()
     assert replicas > 1
     operator = Operator(cluster)
@@ -111,7 +101,7 @@ async def test_a_quota_bounds_what_a_namespace_places_on_a_pool() -> None:
 
 async def test_traffic_of_a_workload_replaces_that_of_its_class() -> None:
     longer = {"outputTokens": {"p50": 100, "p95": 800}}
-    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workload(traffic=longer)))
+    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workloads(traffic=longer)))
     (config,) = cluster.all(kinds.CONFIG_MAP)
     assert '"contextTokens": 1024' in config["data"]["runtime.json"]  # 192 + 800, in steps of 64
     assert '"outputTokens": 100' in config["data"]["runtime.json"]

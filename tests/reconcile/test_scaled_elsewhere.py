@@ -5,22 +5,11 @@ from typing import Any
 import make
 import pytest
 from fakes.cluster import FakeCluster
-from harness import Operator, condition, deployments, world
+from harness import Operator, condition, deployments, settled, world
+from make import PIN, workloads
 
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
-
-PIN = {"mode": "Pinned", "pool": "cpu", "variant": "q8-0"}
-
-
-async def settled(*objects: make.Obj) -> FakeCluster:
-    cluster = world(make.node(), *objects)
-    await Operator(cluster).settle()
-    return cluster
-
-
-def workload(**changes: Any) -> list[make.Obj]:
-    return [{"class": "chat", "replicas": {"min": 1, "max": 3}, **changes}]
 
 
 async def scaled_by_another(cluster: FakeCluster, replicas: int) -> None:
@@ -31,7 +20,7 @@ async def scaled_by_another(cluster: FakeCluster, replicas: int) -> None:
 
 
 async def test_what_another_autoscaler_scaled_to_nothing_is_as_it_shall_be() -> None:
-    model = make.model(workloads=workload(placement=PIN, replicas={"min": 0, "max": 3, "mode": "External"}))
+    model = make.model(workloads=workloads(placement=PIN, replicas={"min": 0, "max": 3, "mode": "External"}))
     cluster = await settled(make.pool(), make.workload_class(), model)
     await scaled_by_another(cluster, 0)
     assert list(deployments(cluster).values()) == [0]
@@ -51,7 +40,7 @@ async def test_what_another_autoscaler_scaled_to_nothing_is_as_it_shall_be() -> 
     ids=["External", "Recommend"],
 )
 async def test_conditions_of_scaling_end_with_the_scaling(change: Any, reason: str, words: str) -> None:
-    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workload(placement=PIN)))
+    cluster = await settled(make.pool(), make.workload_class(), make.model(workloads=workloads(placement=PIN)))
     operator = Operator(cluster)
     operator.decide(3, Reason.MAX_REPLICAS)
     await operator.settle()
@@ -59,13 +48,13 @@ async def test_conditions_of_scaling_end_with_the_scaling(change: Any, reason: s
     operator.decide(3, Reason.SIGNAL_STALE, fresh=False)
     await operator.settle()
     assert condition(cluster, "SignalFresh")[0] == "False"
-    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workload(**change)))
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workloads(**change)))
     operator = Operator(cluster, now=operator.now)
     await operator.settle()
     for type_ in ("WithinLimits", "SignalFresh"):
         assert condition(cluster, type_)[:2] == ("Unknown", reason)
         assert words in condition(cluster, type_)[2]
-    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workload(placement=PIN)))
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=workloads(placement=PIN)))
     await Operator(cluster, now=operator.now).settle()
     assert condition(cluster, "WithinLimits")[:2] == ("True", Reason.WITHIN_LIMITS)
     assert condition(cluster, "SignalFresh")[:2] == ("Unknown", Reason.NO_SIGNAL_YET)

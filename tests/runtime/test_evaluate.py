@@ -13,8 +13,8 @@ from inferfleet.api.artifacts import Accuracy
 from inferfleet.planning.evidence import loss_percent
 from inferfleet_runtime.__main__ import run
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.evaluate.layout import XLLAMACPP
 from inferfleet_runtime.evaluate.llama import llama
+from inferfleet_runtime.llama_layout import XLLAMACPP
 from inferfleet_runtime.weights.quantizing.importance import Importance
 from inferfleet_runtime.weights.quantizing.job import Job, quantize
 from inferfleet_runtime.weights.quantizing.recipes import RECIPES

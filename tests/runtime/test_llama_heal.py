@@ -8,19 +8,11 @@ import openai
 import pytest
 
 
-def engine(pod):
-    """Process id of the engine; None while there is none."""
-    path = f"/proc/{pod.process.pid}/task/{pod.process.pid}/children"
-    with open(path) as file:
-        children = [int(pid) for pid in file.read().split()]
-    return children[0] if children else None
-
-
 def healed(pod, lost):
     """Wait until another engine serves."""
     pod.until(lambda: "the engine serves again" in pod.events(), "another engine")
     pod.until(lambda: pod.get("/health/ready")[0] == 200, "readiness")
-    assert engine(pod) not in (None, lost)
+    assert pod.engine() not in (None, lost)
 
 
 def stream(client, tokens=1500):
@@ -33,7 +25,7 @@ def test_a_killed_engine_is_replaced_and_open_streams_are_told(start):
         streams = [stream(client) for _ in range(2)]
         for open_stream in streams:
             next(iter(open_stream))
-        lost = engine(pod)
+        lost = pod.engine()
         os.kill(lost, signal.SIGKILL)
         for ended in [pool.submit(list, open_stream) for open_stream in streams]:
             with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
@@ -53,7 +45,7 @@ def test_requests_that_wait_for_a_slot_outlive_the_engine(start):
             next(iter(open_stream))
         waiting = [pool.submit(client.completions.create, model="tiny", prompt=f"b{i}", max_tokens=3) for i in range(5)]
         pod.until(lambda: pod.metrics()["vllm:num_requests_waiting"] == 5, "the queue")
-        os.kill(lost := engine(pod), signal.SIGKILL)
+        os.kill(lost := pod.engine(), signal.SIGKILL)
         for open_stream in running:
             with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
                 list(open_stream)
@@ -63,7 +55,7 @@ def test_requests_that_wait_for_a_slot_outlive_the_engine(start):
 
 def test_a_stopped_engine_is_replaced(start):
     pod = start().ready()
-    lost = engine(pod)
+    lost = pod.engine()
     with pod.client() as client:
         open_stream = stream(client)
         next(iter(open_stream))
@@ -79,7 +71,7 @@ def test_an_engine_that_dies_again_and_again_ends_the_pod_with_one_line_that_say
     pod = start().ready()
     for times in range(4):
         pod.until(lambda times=times: pod.events().count("the engine serves again") == times, "another engine")
-        pod.until(lambda: engine(pod) is not None, "its process")
-        os.kill(engine(pod), signal.SIGKILL)
+        pod.until(lambda: pod.engine() is not None, "its process")
+        os.kill(pod.engine(), signal.SIGKILL)
     assert pod.exit_code() == 1
     assert "the engine ended" in pod.log.read_text().splitlines()[-1]

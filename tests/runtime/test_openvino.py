@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import openai
 import pytest
@@ -50,13 +49,8 @@ def schema(value):
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": value}}
 
 
-def idle(pod):
-    return pod.metrics()["vllm:num_requests_running"] == 0
-
-
 def test_the_log_says_which_engine_serves_and_why(fast):
-    lines = map(json.loads, fast.log.read_text().splitlines())
-    (chosen,) = [line for line in lines if line["msg"] == "engine chosen"]
+    (chosen,) = [line for line in fast.lines() if line["msg"] == "engine chosen"]
     assert chosen["engine"] == "openvino-genai"
     assert chosen["why"]
 
@@ -105,7 +99,7 @@ def test_a_client_that_goes_frees_its_slot(fast, client):
         stream = complete(client, "def hello", max_tokens=400, stream=True, extra_body={"ignore_eos": True})
         next(iter(stream))
         stream.close()
-    fast.until(lambda: idle(fast), "an idle pod")
+    fast.until(fast.idle, "an idle pod")
     assert complete(client, "def hello").usage.completion_tokens == 24
 
 
@@ -172,20 +166,12 @@ def test_an_answer_ends_where_its_slot_is_full(client):
     assert answer.choices[0].finish_reason == "length"
 
 
-def engine_pid(pod):
-    """Of the child whose command line names the worker; 0 where there is none."""
-    children = Path(f"/proc/{pod.process.pid}/task/{pod.process.pid}/children").read_text().split()
-    named = [int(pid) for pid in children if "hosts.openvino.worker" in Path(f"/proc/{pid}/cmdline").read_text()]
-    return named[0] if named else 0
-
-
 def test_an_engine_that_is_killed_serves_again(fast, client):
-    before = engine_pid(fast)
-    assert before, "no engine among the children"  # 0 would kill this process and all of its group
+    before = fast.engine()
     stream = complete(client, "def hello", max_tokens=400, stream=True, extra_body={"ignore_eos": True})
     next(iter(stream))
     os.kill(before, signal.SIGKILL)
     with pytest.raises(openai.APIError):
         list(stream)
-    fast.until(lambda: fast.get("/health/ready")[0] == 200 and engine_pid(fast) not in (0, before), "readiness")
+    fast.until(lambda: fast.get("/health/ready")[0] == 200 and fast.engine() not in (None, before), "readiness")
     assert complete(client, "def hello").usage.completion_tokens == 24

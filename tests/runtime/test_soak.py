@@ -92,20 +92,9 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def engine(pod):
-    with open(f"/proc/{pod.process.pid}/task/{pod.process.pid}/children") as file:
-        (child,) = file.read().split()
-    return int(child)
-
-
 def greedy(pod):
     with pod.client() as client:
         return client.completions.create(model="tiny", prompt="Once upon", max_tokens=12, temperature=0).choices[0].text
-
-
-def idle(pod):
-    values = pod.metrics()
-    return values["vllm:num_requests_running"] == values["vllm:num_requests_waiting"] == 0
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +105,11 @@ def small(start):
 
 def test_a_thousand_bad_requests_leak_neither_slot_nor_descriptor_nor_task(small):
     right = greedy(small)
-    small.until(lambda: idle(small), "the end of the first answer")
-    processes = (small.process.pid, engine(small))
+    small.until(small.idle, "the end of the first answer")
+    processes = (small.process.pid, small.engine())
     before = [descriptors(pid) for pid in processes]
     statuses = asyncio.run(storm(small.port))
-    small.until(lambda: idle(small), "free slots")
+    small.until(small.idle, "free slots")
     assert len(statuses) == REQUESTS
     assert {200, 400, 404, 429, 504, None} <= set(statuses)
     assert 500 not in statuses
@@ -129,11 +118,11 @@ def test_a_thousand_bad_requests_leak_neither_slot_nor_descriptor_nor_task(small
         lambda: all(descriptors(pid) <= held + 2 for pid, held in zip(processes, before, strict=True)),
         "the end of all connections",
     )
-    assert engine(small) == processes[1]
+    assert small.engine() == processes[1]
     # both slots answer, and what they answer is what it was
     assert [greedy(small) for _ in range(4)] == [right] * 4
     small.terminate()
     assert small.exit_code() == 0
-    (drained,) = [json.loads(line) for line in small.log.read_text().splitlines() if '"msg": "drained"' in line]
+    (drained,) = [line for line in small.lines() if line["msg"] == "drained"]
     assert drained["cut_requests"] == 0
     assert "unexpected error" not in small.events()

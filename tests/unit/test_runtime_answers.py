@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from fakes.configs import runtime_config
 
 from inferfleet_runtime.api.calls import Limits, limits
 from inferfleet_runtime.api.errors import ApiError
@@ -10,7 +11,6 @@ from inferfleet_runtime.api.requests import parse
 from inferfleet_runtime.api.sse import interpret, read
 from inferfleet_runtime.api.streams import Outgoing
 from inferfleet_runtime.api.work import Work
-from inferfleet_runtime.contract import RuntimeConfig
 
 LIMITS = Limits(names=frozenset({"m"}), context_tokens=100, default_output_tokens=40)
 CHAT, TEXT, EMBED, RESPOND = "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"
@@ -99,23 +99,8 @@ def test_with_sinks_an_answer_may_be_longer_than_the_context():
 
 def adapted():
     source = {"uri": "file:///m.gguf"}
-    return limits(
-        RuntimeConfig.model_validate(
-            {
-                "servedModelName": "team/m",
-                "workloadClass": "chat",
-                "engine": "llama-cpp",
-                "source": source,
-                "slots": 1,
-                "contextTokens": 100,
-                "threads": 1,
-                "admission": {"maxQueuedTokens": 100},
-                "benchmark": {"promptTokens": 10, "outputTokens": 10},
-                "drainSeconds": 5,
-                "adapters": [{"name": name, "source": source} for name in ("chat", "law", "tax")],
-            }
-        )
-    )
+    adapters = [{"name": name, "source": source} for name in ("chat", "law", "tax")]
+    return limits(runtime_config(slots=1, contextTokens=100, adapters=adapters))
 
 
 @pytest.mark.parametrize("name", ["tax", "m:tax", "team/m:tax"])

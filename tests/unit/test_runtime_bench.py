@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 from fakes.backend import FakeBackend
+from fakes.configs import runtime_config
 
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.front.bench import known_capacity, measure
 from inferfleet_runtime.hosts.backend import BackendError
 
@@ -22,21 +22,8 @@ class Clocked(FakeBackend):
 
 
 def config(max_seconds, **changes):
-    return RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/m",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "source": {"uri": "file:///m.gguf"},
-            "slots": 4,
-            "contextTokens": 1000,
-            "threads": 1,
-            "admission": {"maxQueuedTokens": 1000},
-            "benchmark": {"promptTokens": 30, "outputTokens": 20, "maxSeconds": max_seconds},
-            "drainSeconds": 5,
-            **changes,
-        }
-    )
+    benchmark = {"promptTokens": 30, "outputTokens": 20, "maxSeconds": max_seconds}
+    return runtime_config(**{"slots": 4, "benchmark": benchmark} | changes)
 
 
 async def measured(backend, max_seconds=0.001):

@@ -11,7 +11,7 @@ import pytest
 from fakes.files_server import Script, make_certificate
 from fakes.files_server import serving as serving_files
 from fakes.hub import Hub
-from fakes.node import COMMIT, FILES, SIZE, Node, held
+from fakes.node import COMMIT, FILES, SIZE, Node, held, hub_of_files
 from fakes.oci_registry import Registry
 from fakes.s3_server import S3
 from fakes.store import serving
@@ -25,10 +25,7 @@ WAIT = 60.0
 
 @pytest.fixture
 def hub():
-    found = Hub(repositories={"org/m": {COMMIT: dict(FILES)}}, branches={"org/m": {"main": COMMIT}})
-    found.is_content = lambda asked: asked.path.startswith("/cdn")
-    with serving(found) as base:
-        found.cdn = base.replace("127.0.0.1", "localhost")
+    with hub_of_files() as found:
         yield found
 
 

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
 import pytest
+from fakes.configs import runtime_config
 
 from e2e.models import tiny
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines.choice import File, Here, choose
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.gguf_header import read_header
@@ -22,22 +22,8 @@ FILE = File(
 
 
 def config(**changes):
-    return RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/tiny",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "mayUse": ["openvino-genai"],
-            "source": {"uri": "file:///models/m.gguf"},
-            "slots": 8,
-            "contextTokens": 1024,
-            "threads": 2,
-            "admission": {"maxQueuedTokens": 8000},
-            "benchmark": {"promptTokens": 32, "outputTokens": 32},
-            "drainSeconds": 30,
-            **changes,
-        }
-    )
+    plain = {"mayUse": ["openvino-genai"], "slots": 8, "contextTokens": 1024, "threads": 2}
+    return runtime_config(**plain | changes)
 
 
 def test_several_requests_on_a_wide_processor_get_openvino():

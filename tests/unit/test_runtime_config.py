@@ -2,6 +2,7 @@ import json
 import logging
 
 import pytest
+from fakes.configs import configuration
 
 from inferfleet_runtime.__main__ import run
 from inferfleet_runtime.config import Paths, load
@@ -10,18 +11,7 @@ from inferfleet_runtime.engines import ENGINES
 from inferfleet_runtime.engines.llama_cpp import server_settings
 from inferfleet_runtime.errors import ConfigError
 
-GOOD = {
-    "servedModelName": "team/m",
-    "workloadClass": "chat",
-    "engine": "llama-cpp",
-    "source": {"uri": "file:///m.gguf"},
-    "slots": 3,
-    "contextTokens": 300,
-    "threads": 2,
-    "admission": {"maxQueuedTokens": 100},
-    "benchmark": {"promptTokens": 10, "outputTokens": 10},
-    "drainSeconds": 5,
-}
+GOOD = configuration(slots=3, contextTokens=300, threads=2)
 
 
 @pytest.fixture(autouse=True)

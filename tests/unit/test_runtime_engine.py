@@ -8,33 +8,22 @@ from pathlib import Path
 
 import fakes
 import pytest
+from waiting import Clock, until
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.hosts.child import cpu_ticks
-from inferfleet_runtime.hosts.llama.log import is_own_error, lines
-from inferfleet_runtime.hosts.llama.process import Timing, figures, running
+from inferfleet_runtime.hosts.lines import lines
+from inferfleet_runtime.hosts.llama.log import is_own_error
+from inferfleet_runtime.hosts.llama.process import figures, running
+from inferfleet_runtime.hosts.pulse import Timing, cpu_ticks
 
 PROCESS = Path(fakes.__path__[0]) / "engine_process.py"
 QUICK = Timing(heartbeat_every=0.01, frozen_after=50.0, stalled_after=100.0, stop_within=20.0)
-
-
-class Clock:
-    time = 0.0
-
-    def __call__(self):
-        return self.time
 
 
 @asynccontextmanager
 async def engine(way, clock=None, timing=QUICK):
     async with running([sys.executable, "-P", str(PROCESS), way], clock or Clock(), timing) as server:
         yield server
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def engine_lines(caplog):

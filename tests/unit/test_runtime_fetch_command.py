@@ -10,16 +10,15 @@ import urllib.error
 import urllib.request
 
 import pytest
+from fakes.configs import runtime_config
 from fakes.fetching import Pod, gguf
 from fakes.files_server import Script, make_certificate
 from fakes.files_server import serving as serving_files
 from fakes.hub import Hub
 from fakes.oci_registry import layer
-from fakes.store import serving
 
 from inferfleet_runtime import contract
 from inferfleet_runtime.config import Paths
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.weights import command, notes
 from inferfleet_runtime.weights.progress import Progress, exposed
@@ -31,30 +30,17 @@ FILES = {"m.gguf": MODEL, "draft.gguf": DRAFT, "sql.gguf": ADAPTER}
 
 @pytest.fixture
 def hub():
-    found = Hub(repositories={"org/m": {COMMIT: FILES}}, branches={"org/m": {"main": COMMIT}})
-    with serving(found) as base:
-        found.cdn = base.replace("127.0.0.1", "localhost")
+    with Hub.of(COMMIT, FILES).serving() as found:
         yield found
 
 
 def config(**changes):
-    return RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/m",
-            "workloadClass": "chat",
-            "engine": "llama-cpp",
-            "source": {"uri": "hf://org/m/m.gguf"},
-            "speculation": {"method": "Draft", "source": {"uri": "hf://org/m/draft.gguf"}},
-            "adapters": [{"name": "sql", "source": {"uri": "hf://org/m/sql.gguf"}}],
-            "slots": 2,
-            "contextTokens": 1024,
-            "threads": 1,
-            "admission": {"maxQueuedTokens": 8000},
-            "benchmark": {"promptTokens": 32, "outputTokens": 32},
-            "drainSeconds": 30,
-            **changes,
-        }
-    )
+    files = {
+        "source": {"uri": "hf://org/m/m.gguf"},
+        "speculation": {"method": "Draft", "source": {"uri": "hf://org/m/draft.gguf"}},
+        "adapters": [{"name": "sql", "source": {"uri": "hf://org/m/sql.gguf"}}],
+    }
+    return runtime_config(**files | changes)
 
 
 def run(tmp_path, hub, config):

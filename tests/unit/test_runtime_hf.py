@@ -7,7 +7,7 @@ import random
 import pytest
 from fakes.fetching import Pod, gguf
 from fakes.hub import Hub
-from fakes.store import Reply, serving
+from fakes.store import Reply
 
 from inferfleet_runtime.errors import CommandError
 
@@ -21,8 +21,7 @@ CONFIG = b'{"architectures": ["LlamaForCausalLM"]}'
 def hub():
     found = Hub(repositories={"org/m": {OLD: {"m.gguf": gguf(9000, 3)}, NEW: {"m.gguf": MODEL, "README.md": b"#"}}})
     found.branches = {"org/m": {"main": NEW, "v1": OLD}}
-    with serving(found) as base:
-        found.cdn = base.replace("127.0.0.1", "localhost")
+    with found.serving():
         yield found
 
 

@@ -6,10 +6,9 @@ import threading
 import time
 
 import pytest
+from fakes.configs import configuration
 from fakes.fetching import Pod
-from fakes.hub import Hub
-from fakes.node import COMMIT, FILES, SIZE, Node, held
-from fakes.store import serving
+from fakes.node import COMMIT, SIZE, Node, held, hub_of_files
 
 from e2e.models import tiny
 from inferfleet_runtime import contract
@@ -19,27 +18,12 @@ from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.weights import lease, notes
 
 WAIT = 60.0
-CONFIG = {
-    "servedModelName": "team/m",
-    "workloadClass": "chat",
-    "engine": "llama-cpp",
-    "source": {"uri": "hf://org/m/f16.gguf"},
-    "quantize": {"type": "Q8_0"},
-    "slots": 2,
-    "contextTokens": 1024,
-    "threads": 1,
-    "admission": {"maxQueuedTokens": 8000},
-    "benchmark": {"promptTokens": 32, "outputTokens": 32},
-    "drainSeconds": 30,
-}
+CONFIG = configuration(source={"uri": "hf://org/m/f16.gguf"}, quantize={"type": "Q8_0"}, contextTokens=1024)
 
 
 @pytest.fixture
 def hub():
-    found = Hub(repositories={"org/m": {COMMIT: dict(FILES)}}, branches={"org/m": {"main": COMMIT}})
-    found.is_content = lambda asked: asked.path.startswith("/cdn")
-    with serving(found) as base:
-        found.cdn = base.replace("127.0.0.1", "localhost")
+    with hub_of_files() as found:
         yield found
 
 

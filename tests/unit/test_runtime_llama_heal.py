@@ -3,6 +3,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fakes.backend import FakeBackend
+from waiting import until
 
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.hosts.backend import BackendError, UnsentError
@@ -75,17 +76,12 @@ class House:
                 await asyncio.gather(watching, return_exceptions=True)
         assert all(engine.closed for engine in self.started)
 
-    async def until(self, condition):
-        async with asyncio.timeout(60):
-            while not condition():
-                await asyncio.sleep(0.005)
-
 
 async def test_a_lost_engine_is_started_again_and_serves():
     house = House()
     async with house.serving() as (backend, _):
         house.started[0].dead.set()
-        await house.until(lambda: house.seen == [False, True])
+        await until(lambda: house.seen == [False, True])
         assert await ask(backend) == 200
         assert len(house.started) == 2
         assert house.started[1].bodies
@@ -95,7 +91,7 @@ async def test_an_engine_that_hangs_is_lost_too():
     house = House()
     async with house.serving():
         house.started[0].trouble = "it has not answered for 11 s and does nothing"
-        await house.until(lambda: house.seen == [False, True])
+        await until(lambda: house.seen == [False, True])
         assert house.started[0].closed
 
 
@@ -110,10 +106,10 @@ async def test_while_it_is_started_again_requests_wait_and_the_pod_lives():
     slow.loading.clear()
     async with house.serving() as (backend, _):
         house.started[0].dead.set()
-        await house.until(lambda: house.seen == [False])
+        await until(lambda: house.seen == [False])
         assert backend.problem() == ""
         stays, goes = (asyncio.create_task(ask(backend)) for _ in range(2))
-        await house.until(lambda: len(house.started) == 2)
+        await until(lambda: len(house.started) == 2)
         assert slow.bodies == []
         goes.cancel()
         await asyncio.wait({goes})
@@ -147,7 +143,7 @@ async def test_an_engine_that_takes_no_request_and_is_not_lost_fails_them_in_the
     async with healed(house.start, house.now, QUICK) as backend:
         house.started[0].trouble = "nobody looks at this"
         asking = asyncio.create_task(ask(backend))
-        await house.until(lambda: house.started[0].deaf)
+        await until(lambda: house.started[0].deaf)
         house.time += 2 * QUICK.notice_within
         with pytest.raises(UnsentError):
             await asyncio.wait_for(asking, 60)
@@ -159,7 +155,7 @@ async def test_who_waits_for_an_engine_that_will_not_come_is_told(end):
     last.loading.clear()
     async with house.serving() as (backend, watching):
         house.started[0].dead.set()
-        await house.until(lambda: house.seen == [False])
+        await until(lambda: house.seen == [False])
         asking = asyncio.create_task(ask(backend))
         await asyncio.sleep(0)
         if end == "it cannot be loaded":
@@ -182,7 +178,7 @@ async def test_an_engine_lost_again_and_again_is_given_up():
     house = House()
     async with house.serving() as (backend, watching):
         for index in range(3):
-            await house.until(lambda index=index: len(house.seen) == 2 * index)
+            await until(lambda index=index: len(house.seen) == 2 * index)
             house.started[index].dead.set()
         with pytest.raises(CommandError, match="killed"):
             await asyncio.wait_for(watching, 60)
@@ -195,10 +191,10 @@ async def test_losses_long_ago_do_not_count():
     house = House()
     async with house.serving() as (_, watching):
         for index in range(5):
-            await house.until(lambda index=index: len(house.seen) == 2 * index)
+            await until(lambda index=index: len(house.seen) == 2 * index)
             house.time += 60.0
             house.started[index].dead.set()
-        await house.until(lambda: len(house.seen) == 10)
+        await until(lambda: len(house.seen) == 10)
         assert not watching.done()
 
 
@@ -225,5 +221,5 @@ async def test_what_was_counted_is_not_lost_with_the_engine():
     async with house.serving() as (backend, _):
         house.started[0].counted = 41.0
         house.started[0].dead.set()
-        await house.until(lambda: house.seen == [False, True])
+        await until(lambda: house.seen == [False, True])
         assert backend.counters() == {"tokens": 42.0}

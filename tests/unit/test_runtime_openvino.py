@@ -3,9 +3,9 @@ import re
 from pathlib import Path
 
 import pytest
+from fakes.configs import runtime_config
 
 from inferfleet_runtime.api.sse import Splitter, read
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines.openvino_genai import engine_settings, memory_bytes, proposals
 from inferfleet_runtime.hosts.openvino.answers import Answer, Piece
 from inferfleet_runtime.hosts.openvino.jobs import CHAT, COMPLETIONS, RefusedError, job, keywords
@@ -15,21 +15,8 @@ HELLO = [{"role": "user", "content": "hello"}]
 
 
 def config(**changes):
-    return RuntimeConfig.model_validate(
-        {
-            "servedModelName": "team/tiny",
-            "workloadClass": "chat",
-            "engine": "openvino-genai",
-            "source": {"uri": "file:///models/m.gguf"},
-            "slots": 4,
-            "contextTokens": 1000,
-            "threads": 2,
-            "admission": {"maxQueuedTokens": 8000},
-            "benchmark": {"promptTokens": 32, "outputTokens": 32},
-            "drainSeconds": 30,
-            **changes,
-        }
-    )
+    plain = {"servedModelName": "team/tiny", "engine": "openvino-genai", "slots": 4, "threads": 2}
+    return runtime_config(**plain | changes)
 
 
 def settings(**changes):

@@ -9,20 +9,15 @@ from pathlib import Path
 
 import fakes
 import pytest
+from waiting import Clock, until
 
 from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.openvino.host import Timing, running
+from inferfleet_runtime.hosts.openvino.host import running
 from inferfleet_runtime.hosts.openvino.jobs import COMPLETIONS
+from inferfleet_runtime.hosts.pulse import Timing
 
 PROCESS = Path(fakes.__path__[0]) / "openvino_process.py"
 MORE_THAN_A_PIPE_HOLDS = {"prompt": "x" * 2**20}
-
-
-class Clock:
-    time = 0.0
-
-    def __call__(self):
-        return self.time
 
 
 @asynccontextmanager
@@ -31,12 +26,6 @@ async def loaded(way, clock=None, **timing):
     async with running(argv, "team/tiny", clock or Clock(), Timing(heartbeat_every=0.01, **timing)) as host:
         await host.load()
         yield host
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def asked(host, body):

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from fakes.service import CHAT, events, pod
+from waiting import until
 
 from inferfleet_runtime.front.service import Phase
 
@@ -67,6 +68,27 @@ async def test_a_lost_engine_is_one_log_line(lines, stream, outcome, status):
         await (await p.chat(stream=stream)).read()
     (line,) = lines()
     assert (line["outcome"], line.get("status"), line["prompt_tokens"]) == (outcome, status, 5)
+
+
+async def test_a_client_that_leaves_at_the_last_event_has_its_whole_answer(lines):
+    async with pod() as p:
+        p.backend.ending.clear()
+        response = await p.chat(stream=True)
+        await response.content.readuntil(b"[DONE]\n\n")
+        response.close()
+        await until(lines)
+        assert [line["outcome"] for line in lines()] == ["finished"]
+        assert p.value("vllm:request_success_total", finished_reason="length") == 1
+
+
+async def test_a_client_that_leaves_in_the_middle_has_not(lines):
+    async with pod() as p:
+        p.backend.flowing.clear()
+        response = await p.chat(stream=True)
+        response.close()
+        await until(lines)
+        assert [line["outcome"] for line in lines()] == ["cancelled"]
+        assert p.value("vllm:request_success_total", finished_reason="length") == 0
 
 
 async def test_a_refusal_at_the_door_and_a_client_that_went_are_a_log_line_each(lines):

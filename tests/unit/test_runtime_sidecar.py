@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from fakes.vendor_configs import vendor_config
 from fakes.vendor_engine import QUICK, ROOT, Beside, StandIn, beside, note, stand_in
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferfleet.scaling.signal import parse
@@ -21,12 +21,6 @@ from inferfleet_runtime.contract import Metric, RuntimeConfig
 from inferfleet_runtime.errors import CommandError
 
 CPU = {"kind": "cpu", "quantization": "BF16"}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def config(**changes: Any) -> RuntimeConfig:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.evaluate.layout import EvalCallback, Tensor
 from inferfleet_runtime.evaluate.llama import Llama
 from inferfleet_runtime.evaluate.quality import Reading
 from inferfleet_runtime.evaluate.windows import windows
 from inferfleet_runtime.files import publish
+from inferfleet_runtime.llama_layout import EvalCallback, Tensor
 from inferfleet_runtime.weights.quantizing.importance import COUNTS, SUMS
 
 log = logging.getLogger(__name__)

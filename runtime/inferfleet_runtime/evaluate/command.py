@@ -11,10 +11,10 @@ from typing import Any
 from inferfleet_runtime import __version__
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.evaluate import activations, evidence, quality, speculation, speed
-from inferfleet_runtime.evaluate.layout import XLLAMACPP
 from inferfleet_runtime.evaluate.llama import Llama, llama
 from inferfleet_runtime.evaluate.quality import Reading
 from inferfleet_runtime.files import sha256_of
+from inferfleet_runtime.llama_layout import XLLAMACPP
 
 log = logging.getLogger(__name__)
 

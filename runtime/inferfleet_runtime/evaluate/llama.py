@@ -6,9 +6,8 @@ Loads models from files; runs in this process, with as many threads as it is tol
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import POINTER, c_bool, c_char_p, c_int, c_int8, c_int32, c_void_p
+from ctypes import c_int8, c_int32
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,12 @@ from gguf import LlamaFileType
 from numpy.typing import NDArray
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.evaluate.layout import (
-    XLLAMACPP,
-    Batch,
-    ContextParams,
-    LogCallback,
-    ModelParams,
-)
 from inferfleet_runtime.files import check_gguf
-from inferfleet_runtime.weights.quantizing.ggml import engine_library
+from inferfleet_runtime.llama_layout import Batch, ContextParams
+from inferfleet_runtime.llama_library import llama_library
 
-_ERROR = 4
-"""llama.cpp's level of a log line."""
 _STEP = 512
 """Tokens that are computed at once."""
-_DECLARATIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
-    ("llama_backend_init", None, ()),
-    ("llama_log_set", None, (c_void_p, c_void_p)),
-    ("llama_model_default_params", ModelParams, ()),
-    ("llama_context_default_params", ContextParams, ()),
-    ("llama_model_load_from_file", c_void_p, (c_char_p, ModelParams)),
-    ("llama_init_from_model", c_void_p, (c_void_p, ContextParams)),
-    ("llama_model_free", None, (c_void_p,)),
-    ("llama_free", None, (c_void_p,)),
-    ("llama_model_get_vocab", c_void_p, (c_void_p,)),
-    ("llama_model_ftype", c_int, (c_void_p,)),
-    ("llama_model_n_ctx_train", c_int32, (c_void_p,)),
-    ("llama_vocab_n_tokens", c_int32, (c_void_p,)),
-    ("llama_vocab_bos", c_int32, (c_void_p,)),
-    ("llama_vocab_get_add_bos", c_bool, (c_void_p,)),
-    ("llama_tokenize", c_int32, (c_void_p, c_char_p, c_int32, POINTER(c_int32), c_int32, c_bool, c_bool)),
-    ("llama_token_to_piece", c_int32, (c_void_p, c_int32, c_char_p, c_int32, c_int32, c_bool)),
-    ("llama_get_memory", c_void_p, (c_void_p,)),
-    ("llama_memory_clear", None, (c_void_p, c_bool)),
-    ("llama_memory_seq_rm", c_bool, (c_void_p, c_int32, c_int32, c_int32)),
-    ("llama_decode", c_int32, (c_void_p, Batch)),
-    ("llama_get_logits", POINTER(ctypes.c_float), (c_void_p,)),
-    ("ggml_op_desc", c_char_p, (c_void_p,)),
-)
 
 
 @dataclass(frozen=True)
@@ -107,29 +74,9 @@ class Llama:
 @contextmanager
 def llama(installed: str | None = None) -> Iterator[Llama]:
     """The library of the installed xllamacpp. Raises CommandError where it is none that these layouts are of."""
-    library = engine_library()
-    if (found_version := installed or version("xllamacpp")) != XLLAMACPP:
-        raise CommandError(
-            f"evaluation knows the memory layout of xllamacpp {XLLAMACPP}, and {found_version} is installed: "
-            f"install xllamacpp=={XLLAMACPP}"
-        )
-    for name, result, arguments in _DECLARATIONS:
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    found = Llama(library, [])
-
-    def complain(level: int, text: bytes, _: object) -> None:
-        if level == _ERROR:
-            found.complaints.append(text.decode(errors="replace"))
-
-    callback = LogCallback(complain)
-    library.llama_log_set(callback, None)
-    library.llama_backend_init()
-    try:
-        yield found
-    finally:
-        # the library keeps the pointer, and Python frees what it points to
-        library.llama_log_set(None, None)
+    complaints: list[str] = []
+    with llama_library(complaints.append, installed) as library:
+        yield Llama(library, complaints)
 
 
 @dataclass(frozen=True)

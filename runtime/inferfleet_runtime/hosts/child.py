@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
+
+from inferfleet_runtime.errors import CommandError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,25 @@ def cancel(running: Iterable[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
+async def ended(process: asyncio.subprocess.Process, readers: Tasks, beats: Tasks, within: float) -> int:
+    """The code with which a process ends, which it should not; waits then at most `within` seconds for its last words.
+
+    Raises CommandError where one of the tasks fails, which leaves the process unread or unwatched.
+    """
+    exited = asyncio.create_task(process.wait())
+    waiting: set[asyncio.Task[Any]] = {exited, *readers, *beats}
+    try:
+        while exited in waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if error := task.exception():
+                    raise CommandError(f"the watch over the engine failed: {error!r}") from error
+    finally:
+        exited.cancel()
+    await asyncio.wait(readers, timeout=within)
+    return exited.result()
+
+
 async def end(process: asyncio.subprocess.Process, readers: Tasks, beats: Tasks, within: float, *, hung: bool) -> None:
     """End a process by closing its standard input; kill it where that does not help, at once if it is `hung`.
 
@@ -63,13 +83,3 @@ async def _gone(process: asyncio.subprocess.Process, within: float) -> bool:
     except TimeoutError:
         return process.returncode is not None
     return True
-
-
-def cpu_ticks(pid: int) -> int:
-    """CPU time that a process has used, in the kernel's ticks; 0 if it is gone. Proc(5): fields 14 and 15 of stat."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    fields = stat.rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])

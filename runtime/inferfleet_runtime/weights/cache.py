@@ -89,12 +89,7 @@ class Cache:
         return None
 
     def _add(self, part: Path, file: RemoteFile, key: str, expected: str | None) -> Blob:
-        sha256 = sha256_of(part)
-        try:
-            verify(part, file, sha256, expected)
-        except BaseException:
-            part.unlink()
-            raise
+        sha256 = verified(part, file, expected)
         path = self.root / "blobs" / sha256
         with self._locked(_ROOM):
             self._lease(sha256)
@@ -180,6 +175,17 @@ def opened(root: Path, holder: str, max_bytes: int | None, clock: Clock) -> Cach
         log.warning("the node's cache cannot be used: downloads are for this pod alone", extra={"reason": str(error)})
         return None
     return Cache(root, holder, max_bytes, clock)
+
+
+def verified(part: Path, file: RemoteFile, expected: str | None) -> str:
+    """The SHA-256 of a download. Removes one that `verify` refuses, so that the next try begins anew."""
+    sha256 = sha256_of(part)
+    try:
+        verify(part, file, sha256, expected)
+    except BaseException:
+        part.unlink()
+        raise
+    return sha256
 
 
 def _known_sha256(file: RemoteFile) -> str | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inferfleet_runtime.files import link, publish, read_note, sha256_of, write_note
-from inferfleet_runtime.weights.cache import Cache
+from inferfleet_runtime.weights.cache import Cache, verified
 from inferfleet_runtime.weights.download import Download
 from inferfleet_runtime.weights.progress import Progress
 from inferfleet_runtime.weights.sources.http_client import Http
-from inferfleet_runtime.weights.sources.remote import RemoteFile, verify
+from inferfleet_runtime.weights.sources.remote import RemoteFile
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +70,7 @@ class Store:
         if (sha256 := self._is_whole(file, target)) is not None:
             return sha256
         self._download(file, part, expected)
-        sha256 = sha256_of(part)
-        try:
-            verify(part, file, sha256, expected)
-        except BaseException:
-            part.unlink()
-            raise
+        sha256 = verified(part, file, expected)
         publish(part, target)
         return sha256
 

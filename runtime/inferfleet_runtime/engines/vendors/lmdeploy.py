@@ -11,19 +11,20 @@ from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     Container,
     Method,
-    Series,
     VendorEngine,
-    adapter_dir,
+    adapter_paths,
+    cache_dtype,
     check,
     homeless,
     more_than_one,
     options,
     require,
+    series_of,
     step_tokens,
 )
 
 _FORMATS = MappingProxyType({"INT4-AWQ": "awq", "INT4-GPTQ": "gptq", "FP8": "fp8", "MXFP4": "mxfp4"})
-_CACHE_BITS = MappingProxyType({"Q8_0": 8, "Q4_0": 4})
+_CACHE_BITS = MappingProxyType({"F16": None, "BF16": None, "Q8_0": 8, "Q4_0": 4})
 _METHODS: frozenset[Method] = frozenset({"EAGLE3", "MTP"})
 _ALGORITHMS = MappingProxyType({"EAGLE3": "eagle3", "MTP": "deepseek_mtp"})
 
@@ -31,8 +32,6 @@ _ALGORITHMS = MappingProxyType({"EAGLE3": "eagle3", "MTP": "deepseek_mtp"})
 def render(config: RuntimeConfig) -> Container:
     """The container. Raises UnsupportedError."""
     device = check(config, LMDEPLOY)
-    modality = config.modality or "Text"
-    require(modality == "Text", "lmdeploy", f"serves Text here, not {modality}")
     require(device.parallelism.pipeline == 1, "lmdeploy", "has no pipeline parallelism (device.parallelism)")
     args = options(_model(config, device) | _speculative(config.speculation))
     command = ("lmdeploy", "serve", "api_server", str(MODEL_DIR))
@@ -40,9 +39,7 @@ def render(config: RuntimeConfig) -> Container:
 
 
 def _model(config: RuntimeConfig, device: Device) -> dict[str, Any]:
-    asked = config.kv_cache.dtype if config.kv_cache else None
-    require(asked in (None, "F16", "BF16", *_CACHE_BITS), "lmdeploy", f"has no KV cache in {asked} (kvCache.dtype)")
-    adapters = tuple(f"{a.name}={adapter_dir(a.name)}" for a in config.adapters or ())
+    adapters = adapter_paths(config)
     return {
         "--server-name": "0.0.0.0",  # noqa: S104 - a pod's address is not known to it
         "--server-port": PORT,
@@ -56,7 +53,7 @@ def _model(config: RuntimeConfig, device: Device) -> dict[str, Any]:
         "--max-batch-size": config.slots,
         "--max-prefill-token-num": step_tokens(config),
         "--cache-max-entry-count": device.memory_share,
-        "--quant-policy": _CACHE_BITS.get(asked or ""),
+        "--quant-policy": cache_dtype(config, "lmdeploy", _CACHE_BITS),
         "--enable-prefix-caching": config.prefix_cache != "Off",
         "--adapters": adapters or None,
     }
@@ -72,25 +69,22 @@ def _speculative(asked: Speculation | None) -> dict[str, Any]:
     }
 
 
-def _named(name: str) -> Series:
-    return Series((f"lmdeploy:{name}",))
-
-
 LMDEPLOY = VendorEngine(
     name="lmdeploy",
     title="LMDeploy",
     version="0.16.0",
     images=MappingProxyType({"cuda": "openmmlab/lmdeploy:v0.16.0"}),
-    series=MappingProxyType(
+    series=series_of(
+        "lmdeploy:",
         {
-            Metric.REQUESTS_RUNNING: _named("num_requests_running"),
-            Metric.REQUESTS_WAITING: _named("num_requests_waiting"),
-            Metric.KV_CACHE_USAGE: _named("gpu_cache_usage_perc"),
-            Metric.PROMPT_TOKENS: _named("prompt_tokens_total"),
-            Metric.GENERATION_TOKENS: _named("generation_tokens_total"),
-            Metric.TTFT: _named("time_to_first_token_seconds"),
-            Metric.INTER_TOKEN_LATENCY: _named("time_per_output_token_seconds"),
-        }
+            Metric.REQUESTS_RUNNING: "num_requests_running",
+            Metric.REQUESTS_WAITING: "num_requests_waiting",
+            Metric.KV_CACHE_USAGE: "gpu_cache_usage_perc",
+            Metric.PROMPT_TOKENS: "prompt_tokens_total",
+            Metric.GENERATION_TOKENS: "generation_tokens_total",
+            Metric.TTFT: "time_to_first_token_seconds",
+            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",
+        },
     ),
     render=render,
     startup_seconds=MappingProxyType({"cuda": 900.0}),

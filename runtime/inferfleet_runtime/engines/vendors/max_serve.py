@@ -14,6 +14,7 @@ from inferfleet_runtime.engines.vendors.vendor import (
     Method,
     Series,
     VendorEngine,
+    cache_dtype,
     check,
     homeless,
     options,
@@ -30,13 +31,10 @@ _DRAFT: frozenset[Method] = frozenset({"Draft"})
 def render(config: RuntimeConfig) -> Container:
     """The container. Raises UnsupportedError."""
     device = check(config, MAX)
-    modality = config.modality or "Text"
-    require(modality == "Text", "max", f"serves Text here, not {modality}")
     spread = device.parallelism
     require(spread.pipeline == spread.data == 1, "max", "spreads tensors only (device.parallelism)")
     require(not config.adapters, "max", "gets no LoRA adapters from here (adapters)")
-    asked = config.kv_cache.dtype if config.kv_cache else None
-    require(asked is None, "max", f"has no KV cache in {asked} (kvCache.dtype)")
+    cache_dtype(config, "max", {})
     environment = homeless() | {
         "MAX_SERVE_HOST": "0.0.0.0",  # noqa: S104 - a pod's address is not known to it
         "MAX_SERVE_PORT": str(PORT),

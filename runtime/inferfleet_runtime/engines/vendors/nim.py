@@ -9,8 +9,8 @@ from inferfleet_runtime.contract import MODEL_DIR, PORT, RuntimeConfig
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
     ADAPTERS_DIR,
+    ALL_METHODS,
     Container,
-    Method,
     VendorEngine,
     check,
     homeless,
@@ -19,14 +19,10 @@ from inferfleet_runtime.engines.vendors.vendor import (
     step_tokens,
 )
 
-_METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
-
 
 def render(config: RuntimeConfig) -> Container:
     """The container. Its image is the model's own, so it has to be named. Raises UnsupportedError."""
     device = check(config, NIM)
-    modality = config.modality or "Text"
-    require(modality == "Text", "nim", f"serves Text here, not {modality}")
     spread = device.parallelism
     require(spread.data == 1 and not spread.expert, "nim", "spreads tensors and layers only (device.parallelism)")
     environment = homeless() | {
@@ -71,6 +67,6 @@ NIM = VendorEngine(
     health_path="/v1/health/ready",
     metrics_path="/v1/metrics",
     startup_seconds=MappingProxyType({"cuda": 1800.0}),
-    speculation=MappingProxyType({"cuda": _METHODS}),
+    speculation=MappingProxyType({"cuda": ALL_METHODS}),
     lacks=("an image for any model: each has its own, which the pool's patch names", "devices but NVIDIA's"),
 )

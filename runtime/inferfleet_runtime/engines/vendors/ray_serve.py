@@ -9,28 +9,24 @@ from typing import Any
 from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
+    ALL_METHODS,
     FILES_DIR,
     Container,
-    Method,
     Series,
     VendorEngine,
     check,
     compact,
     homeless,
     require,
-    step_tokens,
 )
 
 METRICS_PORT = 8080
 CONFIG = "serve.yaml"
-_METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
 
 
 def render(config: RuntimeConfig) -> Container:
     """The container, which begins a Ray of its own. Raises UnsupportedError."""
     device = check(config, RAY_SERVE)
-    modality = config.modality or "Text"
-    require(modality == "Text", "ray-serve", f"serves Text here, not {modality}")
     require(not config.adapters, "ray-serve", "takes adapters from cloud storage only (adapters)")
     files = {CONFIG: compact(application(config, device)) + "\n"}
     start = (
@@ -42,9 +38,11 @@ def render(config: RuntimeConfig) -> Container:
 
 def application(config: RuntimeConfig, device: Device) -> dict[str, Any]:
     """Serve's configuration, which is what a RayService has as `serveConfigV2`. Raises UnsupportedError."""
+    replicas = device.parallelism.data
+    require(replicas == 1, "ray-serve", "replicates through deployments (device.parallelism.data)")
     model = {
         "model_loading_config": {"model_id": config.served_model_name, "model_source": str(MODEL_DIR)},
-        "engine_kwargs": _engine(config, device),
+        "engine_kwargs": vllm.engine_arguments(config, device, RAY_SERVE.name),
         # replicas are the operator's to count
         "deployment_config": {"num_replicas": 1, "max_ongoing_requests": config.slots},
         "log_engine_metrics": True,
@@ -60,25 +58,6 @@ def application(config: RuntimeConfig, device: Device) -> dict[str, Any]:
             }
         ],
     }
-
-
-def _engine(config: RuntimeConfig, device: Device) -> dict[str, Any]:
-    spread = device.parallelism
-    require(spread.data == 1, "ray-serve", "replicates through deployments (device.parallelism.data)")
-    found: dict[str, Any] = {
-        "max_model_len": config.context_tokens,
-        "max_num_seqs": config.slots,
-        "max_num_batched_tokens": step_tokens(config),
-        "tensor_parallel_size": spread.tensor,
-        "pipeline_parallel_size": spread.pipeline,
-        "enable_expert_parallel": spread.expert,
-        "gpu_memory_utilization": device.memory_share,
-        "kv_cache_dtype": vllm.kv_cache_dtype(config, device, RAY_SERVE.name),
-        "enable_prefix_caching": config.prefix_cache != "Off",
-        "enable_chunked_prefill": config.chunked_prefill != "Off",
-        "speculative_config": vllm.speculative(config.speculation) if config.speculation else None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _as_ray_says(series: Series) -> Series:
@@ -97,6 +76,6 @@ RAY_SERVE = VendorEngine(
     health_path="/-/healthz",
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1800.0}),
-    speculation=MappingProxyType({"cuda": _METHODS}),
+    speculation=MappingProxyType({"cuda": ALL_METHODS}),
     lacks=("an image that is known here: name one of rayproject/ray-llm", "a second served name"),
 )

@@ -11,14 +11,14 @@ from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     Container,
     Method,
-    Series,
     VendorEngine,
-    adapter_dir,
+    adapter_paths,
+    cache_dtype,
     check,
     homeless,
     more_than_one,
     options,
-    require,
+    series_of,
 )
 
 _DTYPE = MappingProxyType({"BF16": "bfloat16", "F16": "float16"})
@@ -30,15 +30,11 @@ _METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "MTP", "NGram"})
 def render(config: RuntimeConfig) -> Container:
     """The container. Raises UnsupportedError."""
     device = check(config, SGLANG)
-    modality = config.modality or "Text"
-    require(modality in ("Text", "Embedding"), "sglang", f"serves Text and Embedding here, not {modality}")
     args = options(_model(config, device) | _parallel(device) | _speculative(config.speculation) | _adapters(config))
     return Container(SGLANG.images[device.kind], ("python3", "-m", "sglang.launch_server"), args, homeless())
 
 
 def _model(config: RuntimeConfig, device: Device) -> dict[str, Any]:
-    asked = config.kv_cache.dtype if config.kv_cache else None
-    require(asked in (None, *_CACHE), "sglang", f"has no KV cache in {asked} (kvCache.dtype)")
     return {
         "--model-path": str(MODEL_DIR),
         # takes one name
@@ -51,7 +47,7 @@ def _model(config: RuntimeConfig, device: Device) -> dict[str, Any]:
         "--max-running-requests": config.slots,
         "--chunked-prefill-size": -1 if config.chunked_prefill == "Off" else config.prefill_chunk_tokens,
         "--mem-fraction-static": device.memory_share,
-        "--kv-cache-dtype": _CACHE.get(asked or ""),
+        "--kv-cache-dtype": cache_dtype(config, "sglang", _CACHE),
         "--disable-radix-cache": config.prefix_cache == "Off",
         # without it /metrics does not exist
         "--enable-metrics": True,
@@ -86,10 +82,8 @@ def _speculative(asked: Speculation | None) -> dict[str, Any]:
 
 
 def _adapters(config: RuntimeConfig) -> dict[str, Any]:
-    if not config.adapters:
-        return {}
-    paths = tuple(f"{a.name}={adapter_dir(a.name)}" for a in config.adapters)
-    return {"--enable-lora": True, "--lora-paths": paths, "--max-loras-per-batch": len(paths)}
+    paths = adapter_paths(config)
+    return {"--enable-lora": True, "--lora-paths": paths, "--max-loras-per-batch": len(paths)} if paths else {}
 
 
 SGLANG = VendorEngine(
@@ -97,22 +91,24 @@ SGLANG = VendorEngine(
     title="SGLang",
     version="0.5.22",
     images=MappingProxyType({"cuda": "lmsysorg/sglang:v0.5.22", "rocm": "lmsysorg/sglang:v0.5.22-rocm720-mi30x"}),
-    series=MappingProxyType(
+    series=series_of(
+        "sglang:",
         {
-            Metric.REQUESTS_RUNNING: Series(("sglang:num_running_reqs",)),
-            Metric.REQUESTS_WAITING: Series(("sglang:num_queue_reqs",)),
-            Metric.KV_CACHE_USAGE: Series(("sglang:token_usage",)),
-            Metric.PROMPT_TOKENS: Series(("sglang:prompt_tokens_total",)),
-            Metric.GENERATION_TOKENS: Series(("sglang:generation_tokens_total",)),
-            Metric.REQUEST_SUCCESS: Series(("sglang:num_requests_total",)),
-            Metric.TTFT: Series(("sglang:time_to_first_token_seconds",)),
-            Metric.INTER_TOKEN_LATENCY: Series(("sglang:inter_token_latency_seconds",)),
-            Metric.E2E_LATENCY: Series(("sglang:e2e_request_latency_seconds",)),
-            "vllm:prefix_cache_hits_total": Series(("sglang:cached_tokens_total",)),
-            "vllm:prefix_cache_queries_total": Series(("sglang:prompt_tokens_total",)),
-        }
+            Metric.REQUESTS_RUNNING: "num_running_reqs",
+            Metric.REQUESTS_WAITING: "num_queue_reqs",
+            Metric.KV_CACHE_USAGE: "token_usage",
+            Metric.PROMPT_TOKENS: "prompt_tokens_total",
+            Metric.GENERATION_TOKENS: "generation_tokens_total",
+            Metric.REQUEST_SUCCESS: "num_requests_total",
+            Metric.TTFT: "time_to_first_token_seconds",
+            Metric.INTER_TOKEN_LATENCY: "inter_token_latency_seconds",
+            Metric.E2E_LATENCY: "e2e_request_latency_seconds",
+            "vllm:prefix_cache_hits_total": "cached_tokens_total",
+            "vllm:prefix_cache_queries_total": "prompt_tokens_total",
+        },
     ),
     render=render,
+    modalities=("Text", "Embedding"),
     startup_seconds=MappingProxyType({"cuda": 900.0, "rocm": 900.0}),
     speculation=MappingProxyType({"cuda": _METHODS, "rocm": _METHODS}),
     lacks=("Medusa", "a second served name", "queue time as a histogram"),

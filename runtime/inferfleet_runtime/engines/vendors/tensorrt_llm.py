@@ -12,15 +12,16 @@ from inferfleet_runtime.engines.vendors.vendor import (
     FILES_DIR,
     Container,
     Method,
-    Series,
     VendorEngine,
     adapter_dir,
+    cache_dtype,
     check,
     compact,
     homeless,
     more_than_one,
     options,
     require,
+    series_of,
     step_tokens,
 )
 
@@ -32,8 +33,6 @@ _METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "MTP", "NGram"})
 def render(config: RuntimeConfig) -> Container:
     """The container. Raises UnsupportedError."""
     device = check(config, TENSORRT_LLM)
-    modality = config.modality or "Text"
-    require(modality == "Text", "tensorrt-llm", f"serves Text here, not {modality}")
     spread = device.parallelism
     require(spread.data == 1, "tensorrt-llm", "spreads data in attention only (device.parallelism.data)")
     args = {
@@ -58,11 +57,9 @@ def render(config: RuntimeConfig) -> Container:
 
 def settings(config: RuntimeConfig, device: Device) -> dict[str, Any]:
     """What the command line has no options for. Raises UnsupportedError."""
-    asked = config.kv_cache.dtype if config.kv_cache else None
-    require(asked in (None, *_CACHE), "tensorrt-llm", f"has no KV cache in {asked} (kvCache.dtype)")
     cache: dict[str, Any] = {"enable_block_reuse": config.prefix_cache != "Off"}
-    if asked:
-        cache["dtype"] = _CACHE[asked]
+    if dtype := cache_dtype(config, "tensorrt-llm", _CACHE):
+        cache["dtype"] = dtype
     # without these two there are no series under /prometheus/metrics
     found: dict[str, Any] = {"kv_cache_config": cache, "return_perf_metrics": True, "enable_iter_perf_stats": True}
     if config.speculation:
@@ -83,30 +80,27 @@ def speculative(asked: Speculation) -> dict[str, Any]:
     return {"decoding_type": kind, "max_draft_len": asked.tokens, "speculative_model": str(DRAFT_DIR)}
 
 
-def _named(name: str) -> Series:
-    return Series((f"trtllm_{name}",))
-
-
 TENSORRT_LLM = VendorEngine(
     name="tensorrt-llm",
     title="TensorRT-LLM",
     version="1.3",
     images=MappingProxyType({"cuda": "nvcr.io/nvidia/tensorrt-llm/release:1.3.0rc29"}),
-    series=MappingProxyType(
+    series=series_of(
+        "trtllm_",
         {
-            Metric.REQUESTS_RUNNING: _named("num_requests_running"),
-            Metric.REQUESTS_WAITING: _named("num_requests_waiting"),
-            Metric.KV_CACHE_USAGE: _named("kv_cache_utilization"),
-            Metric.PROMPT_TOKENS: _named("prompt_tokens_total"),
-            Metric.GENERATION_TOKENS: _named("generation_tokens_total"),
-            Metric.REQUEST_SUCCESS: _named("request_success_total"),
-            Metric.TTFT: _named("time_to_first_token_seconds"),
-            Metric.INTER_TOKEN_LATENCY: _named("time_per_output_token_seconds"),
-            Metric.E2E_LATENCY: _named("e2e_request_latency_seconds"),
-            Metric.QUEUE_TIME: _named("request_queue_time_seconds"),
-            "vllm:spec_decode_num_draft_tokens_total": _named("spec_decode_num_draft_tokens_total"),
-            "vllm:spec_decode_num_accepted_tokens_total": _named("spec_decode_num_accepted_tokens_total"),
-        }
+            Metric.REQUESTS_RUNNING: "num_requests_running",
+            Metric.REQUESTS_WAITING: "num_requests_waiting",
+            Metric.KV_CACHE_USAGE: "kv_cache_utilization",
+            Metric.PROMPT_TOKENS: "prompt_tokens_total",
+            Metric.GENERATION_TOKENS: "generation_tokens_total",
+            Metric.REQUEST_SUCCESS: "request_success_total",
+            Metric.TTFT: "time_to_first_token_seconds",
+            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",
+            Metric.E2E_LATENCY: "e2e_request_latency_seconds",
+            Metric.QUEUE_TIME: "request_queue_time_seconds",
+            "vllm:spec_decode_num_draft_tokens_total": "spec_decode_num_draft_tokens_total",
+            "vllm:spec_decode_num_accepted_tokens_total": "spec_decode_num_accepted_tokens_total",
+        },
     ),
     render=render,
     # /metrics is JSON

@@ -9,32 +9,30 @@ from inferfleet_runtime.contract import MODEL_DIR, PORT, Metric, RuntimeConfig
 from inferfleet_runtime.engines.vendors.vendor import (
     Container,
     Method,
-    Series,
     VendorEngine,
-    adapter_dir,
+    adapter_paths,
+    cache_dtype,
     check,
     homeless,
     more_than_one,
     options,
     require,
+    series_of,
     step_tokens,
 )
 
 _FORMATS = MappingProxyType({"INT4-AWQ": "awq", "INT4-GPTQ": "gptq", "NF4": "bitsandbytes-nf4", "FP8": "fp8"})
 _DTYPE = MappingProxyType({"BF16": "bfloat16", "F16": "float16"})
+_CACHE = MappingProxyType({"FP8": "fp8_e4m3fn"})
 _NGRAM: frozenset[Method] = frozenset({"NGram"})
 
 
 def render(config: RuntimeConfig) -> Container:
     """The container. Raises UnsupportedError."""
     device = check(config, TGI)
-    modality = config.modality or "Text"
-    require(modality == "Text", "tgi", f"serves Text, not {modality}")
     spread = device.parallelism
     alone = spread.pipeline == spread.data == 1 and not spread.expert
     require(alone, "tgi", "spreads tensors only (device.parallelism)")
-    asked = config.kv_cache.dtype if config.kv_cache else None
-    require(asked in (None, "FP8"), "tgi", f"has no KV cache in {asked} (kvCache.dtype)")
     args = {
         "--model-id": str(MODEL_DIR),
         "--hostname": "0.0.0.0",  # noqa: S104 - a pod's address is not known to it
@@ -43,14 +41,14 @@ def render(config: RuntimeConfig) -> Container:
         # it takes one or the other
         "--dtype": _DTYPE.get(device.quantization),
         "--quantize": _FORMATS.get(device.quantization),
-        "--kv-cache-dtype": "fp8_e4m3fn" if asked else None,
+        "--kv-cache-dtype": cache_dtype(config, "tgi", _CACHE),
         "--max-input-tokens": config.context_tokens - 1,
         "--max-total-tokens": config.context_tokens,
         "--max-batch-prefill-tokens": max(step_tokens(config), config.context_tokens),
         "--max-batch-size": config.slots,
         "--cuda-memory-fraction": device.memory_share,
         "--speculate": config.speculation.tokens if config.speculation else None,
-        "--lora-adapters": ",".join(f"{a.name}={adapter_dir(a.name)}" for a in config.adapters or ()) or None,
+        "--lora-adapters": ",".join(adapter_paths(config)) or None,
     }
     off = {"USE_PREFIX_CACHING": "0"} if config.prefix_cache == "Off" else {}
     command = ("text-generation-launcher",)
@@ -68,16 +66,17 @@ TGI = VendorEngine(
             "cpu": "ghcr.io/huggingface/text-generation-inference:3.3.5-intel-cpu",
         }
     ),
-    series=MappingProxyType(
+    series=series_of(
+        "tgi_",
         {
-            Metric.REQUESTS_RUNNING: Series(("tgi_batch_current_size",)),
-            Metric.REQUESTS_WAITING: Series(("tgi_queue_size",)),
-            Metric.REQUEST_GENERATION_TOKENS: Series(("tgi_request_generated_tokens",)),
-            Metric.REQUEST_SUCCESS: Series(("tgi_request_success",)),
-            Metric.INTER_TOKEN_LATENCY: Series(("tgi_request_mean_time_per_token_duration",)),
-            Metric.E2E_LATENCY: Series(("tgi_request_duration",)),
-            Metric.QUEUE_TIME: Series(("tgi_request_queue_duration",)),
-        }
+            Metric.REQUESTS_RUNNING: "batch_current_size",
+            Metric.REQUESTS_WAITING: "queue_size",
+            Metric.REQUEST_GENERATION_TOKENS: "request_generated_tokens",
+            Metric.REQUEST_SUCCESS: "request_success",
+            Metric.INTER_TOKEN_LATENCY: "request_mean_time_per_token_duration",
+            Metric.E2E_LATENCY: "request_duration",
+            Metric.QUEUE_TIME: "request_queue_duration",
+        },
     ),
     render=render,
     startup_seconds=MappingProxyType({"cuda": 900.0, "rocm": 900.0, "cpu": 900.0}),

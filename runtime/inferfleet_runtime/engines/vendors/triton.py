@@ -10,9 +10,9 @@ from typing import Any
 from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
+    ALL_METHODS,
     FILES_DIR,
     Container,
-    Method,
     Series,
     VendorEngine,
     bare_name,
@@ -21,19 +21,15 @@ from inferfleet_runtime.engines.vendors.vendor import (
     homeless,
     options,
     require,
-    step_tokens,
 )
 
 METRICS_PORT = 8002
 FRONT = "/opt/tritonserver/python/openai/openai_frontend/main.py"
-_METHODS: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
 
 
 def render(config: RuntimeConfig) -> Container:
     """The container, and the model repository as its files. Raises UnsupportedError."""
     device = check(config, TRITON)
-    modality = config.modality or "Text"
-    require(modality == "Text", "triton", f"serves Text here, not {modality}")
     require(not config.adapters, "triton", "gets no LoRA adapters from here (adapters)")
     args = {
         "--model-repository": str(FILES_DIR / "repository"),
@@ -55,25 +51,12 @@ def repository(config: RuntimeConfig, device: Device) -> dict[str, str]:
 
 
 def _engine(config: RuntimeConfig, device: Device) -> dict[str, Any]:
-    spread = device.parallelism
-    found: dict[str, Any] = {
+    return vllm.engine_arguments(config, device, TRITON.name) | {
         "model": str(MODEL_DIR),
-        "max_model_len": config.context_tokens,
-        "max_num_seqs": config.slots,
-        "max_num_batched_tokens": step_tokens(config),
-        "tensor_parallel_size": spread.tensor,
-        "pipeline_parallel_size": spread.pipeline,
-        "data_parallel_size": spread.data,
-        "enable_expert_parallel": spread.expert,
-        "gpu_memory_utilization": device.memory_share,
-        "kv_cache_dtype": vllm.kv_cache_dtype(config, device, TRITON.name),
-        "enable_prefix_caching": config.prefix_cache != "Off",
-        "enable_chunked_prefill": config.chunked_prefill != "Off",
-        "speculative_config": vllm.speculative(config.speculation) if config.speculation else None,
+        "data_parallel_size": device.parallelism.data,
         # vLLM's own series beside Triton's, on the metrics port
         "disable_log_stats": False,
     }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 TRITON = VendorEngine(
@@ -92,6 +75,6 @@ TRITON = VendorEngine(
     health_path="/health/ready",
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1200.0}),
-    speculation=MappingProxyType({"cuda": _METHODS}),
+    speculation=MappingProxyType({"cuda": ALL_METHODS}),
     lacks=("a name with a namespace: the model's folder is its name", "LoRA through this release"),
 )

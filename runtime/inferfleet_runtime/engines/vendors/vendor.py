@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from inferfleet_runtime.contract import MODEL_DIR, WEIGHTS_DIR, Device, Metric, RuntimeConfig
 
 Method = Literal["Draft", "EAGLE3", "Medusa", "MTP", "NGram"]
+ALL_METHODS: frozenset[Method] = frozenset(get_args(Method))
 Kind = Literal["cuda", "rocm", "tpu", "neuron", "gaudi", "cpu"]
 
 DRAFT_DIR = WEIGHTS_DIR / "draft"
@@ -68,6 +69,8 @@ class VendorEngine:
     """By the names of `contract.Metric`."""
     render: Callable[[RuntimeConfig], Container]
     """Raises UnsupportedError."""
+    modalities: tuple[str, ...] = ("Text",)
+    """What this release sets it up for."""
     shape: Literal["Beside", "External"] = "Beside"
     health_path: str = "/health"
     """Of little worth: some answer 200 before the model is loaded, and while it hangs."""
@@ -109,6 +112,9 @@ def device_of(config: RuntimeConfig, engine: "VendorEngine") -> Device:
 def check(config: RuntimeConfig, engine: "VendorEngine") -> Device:
     """What holds of every vendor's engine. Raises UnsupportedError."""
     device = device_of(config, engine)
+    modality = config.modality or "Text"
+    here = " and ".join(engine.modalities)
+    require(modality in engine.modalities, engine.name, f"serves {here} here, not {modality}")
     require(config.quantize is None, engine.name, "serves checkpoints as they are (quantize)")
     kv_cache = config.kv_cache
     require(
@@ -136,6 +142,18 @@ def names_of(config: RuntimeConfig) -> tuple[str, ...]:
 def adapter_dir(name: str) -> PurePosixPath:
     """Where the files of an adapter lie."""
     return ADAPTERS_DIR / name
+
+
+def adapter_paths(config: RuntimeConfig) -> tuple[str, ...]:
+    """Of every adapter, as several engines read them: its name and where its files lie."""
+    return tuple(f"{adapter.name}={adapter_dir(adapter.name)}" for adapter in config.adapters or ())
+
+
+def cache_dtype(config: RuntimeConfig, engine: str, known: Mapping[str, Any]) -> Any:
+    """The engine's word for the number format of the KV cache; None leaves the model's own. Raises UnsupportedError."""
+    asked = config.kv_cache.dtype if config.kv_cache else None
+    require(asked is None or asked in known, engine, f"has no KV cache in {asked} (kvCache.dtype)")
+    return known.get(asked or "")
 
 
 def step_tokens(config: RuntimeConfig) -> int:
@@ -175,10 +193,14 @@ def homeless() -> dict[str, str]:
     return {"HOME": home, "USER": "inferfleet", "XDG_CACHE_HOME": f"{home}/.cache", "HF_HUB_OFFLINE": "1"}
 
 
+def series_of(prefix: str, names: Mapping[str, str]) -> Mapping[str, Series]:
+    """A table of canonical names and what the engine calls them, after the prefix that all of its names have."""
+    return MappingProxyType({name: Series((prefix + own,)) for name, own in names.items()})
+
+
 def vllm_series(prefix: str = "vllm:", separator: str = ":") -> Mapping[str, Series]:
     """The canonical names as an engine has them that names its series as vLLM does, with another prefix."""
-    found = {name: Series((prefix + name.partition(separator)[2],)) for name in CANONICAL}
-    return MappingProxyType(found)
+    return series_of(prefix, {name: name.partition(separator)[2] for name in CANONICAL})
 
 
 CANONICAL = (

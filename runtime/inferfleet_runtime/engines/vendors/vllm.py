@@ -10,6 +10,7 @@ from typing import Any
 from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig, Speculation
 from inferfleet_runtime.engines.profile import SCHEMES, EngineProfile
 from inferfleet_runtime.engines.vendors.vendor import (
+    ALL_METHODS,
     DRAFT_DIR,
     SCRATCH_DIR,
     Container,
@@ -38,7 +39,6 @@ _METHODS = MappingProxyType(
 _FP8_CACHE: MappingProxyType[Kind, str] = MappingProxyType(
     {"cuda": "fp8", "rocm": "fp8_e4m3", "neuron": "fp8_e4m3", "gaudi": "fp8_inc"}
 )
-_ALL: frozenset[Method] = frozenset({"Draft", "EAGLE3", "Medusa", "MTP", "NGram"})
 _EAGLE: frozenset[Method] = frozenset({"EAGLE3"})
 
 
@@ -58,8 +58,6 @@ def _refuse(config: RuntimeConfig, device: Device) -> None:
     require(not both, "vllm", "cannot speculate and serve LoRA adapters at once (speculation, adapters)")
     pipeline = device.parallelism.pipeline
     require(device.kind != "neuron" or pipeline == 1, "vllm", "has no pipeline parallelism on neuron")
-    modality = config.modality or "Text"
-    require(modality in ("Text", "Embedding"), "vllm", f"serves Text and Embedding, not {modality}")
 
 
 def _model(config: RuntimeConfig, device: Device) -> dict[str, Any]:
@@ -117,6 +115,25 @@ def speculative(asked: Speculation) -> dict[str, Any]:
     if asked.method == "NGram":
         return found | {"prompt_lookup_min": 2, "prompt_lookup_max": 4}
     return found if asked.method == "MTP" else found | {"model": str(DRAFT_DIR)}
+
+
+def engine_arguments(config: RuntimeConfig, device: Device, engine: str) -> dict[str, Any]:
+    """By the names of vLLM's own arguments, for the servers that run it inside. Raises UnsupportedError."""
+    spread = device.parallelism
+    found: dict[str, Any] = {
+        "max_model_len": config.context_tokens,
+        "max_num_seqs": config.slots,
+        "max_num_batched_tokens": step_tokens(config),
+        "tensor_parallel_size": spread.tensor,
+        "pipeline_parallel_size": spread.pipeline,
+        "enable_expert_parallel": spread.expert,
+        "gpu_memory_utilization": device.memory_share,
+        "kv_cache_dtype": kv_cache_dtype(config, device, engine),
+        "enable_prefix_caching": config.prefix_cache != "Off",
+        "enable_chunked_prefill": config.chunked_prefill != "Off",
+        "speculative_config": speculative(config.speculation) if config.speculation else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def kv_cache_dtype(config: RuntimeConfig, device: Device, engine: str = "vllm") -> str | None:
@@ -183,11 +200,14 @@ VLLM = VendorEngine(
         }
     ),
     render=render,
+    modalities=("Text", "Embedding"),
     startup_seconds=MappingProxyType(
         {"cuda": 900.0, "rocm": 900.0, "tpu": 1800.0, "neuron": 3600.0, "gaudi": 1800.0, "cpu": 600.0}
     ),
     # on TPU and Neuron EAGLE3 alone; on Gaudi experimental, on CPUs nothing
-    speculation=MappingProxyType({"cuda": _ALL, "rocm": _ALL, "gaudi": _ALL, "tpu": _EAGLE, "neuron": _EAGLE}),
+    speculation=MappingProxyType(
+        {"cuda": ALL_METHODS, "rocm": ALL_METHODS, "gaudi": ALL_METHODS, "tpu": _EAGLE, "neuron": _EAGLE}
+    ),
     load_adapter_path="/v1/load_lora_adapter",
     drains=True,
     lacks=("sliding context with attention sinks", "GGUF and bitsandbytes without plug-ins", "speculation beside LoRA"),

@@ -18,10 +18,11 @@ from inferfleet_runtime.engines.openvino_genai import EngineSettings, engine_set
 from inferfleet_runtime.errors import CommandError, ConfigError
 from inferfleet_runtime.hosts import child
 from inferfleet_runtime.hosts.backend import BackendError, UnsentError
-from inferfleet_runtime.hosts.llama.log import lines
+from inferfleet_runtime.hosts.lines import lines
 from inferfleet_runtime.hosts.openvino.answers import Answer, Piece
 from inferfleet_runtime.hosts.openvino.replies import AtOnce, Began, Generated, Whole, Word
 from inferfleet_runtime.hosts.openvino.worker import OWN_ERROR
+from inferfleet_runtime.hosts.pulse import Pulse, Timing
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +30,8 @@ _TAIL_LINES = 20
 _LONGEST_LINE = 2**26
 """Of one turn of the engine's loop; a long prompt's tokens are one line."""
 _OWN_LINES = (OWN_ERROR, "[ERROR] ", "terminate called ")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """All in seconds."""
-
-    heartbeat_every: float = 1.0
-    frozen_after: float = 10.0
-    """Without a word and without a tick of CPU time."""
-    stalled_after: float = 120.0
-    """Without a word, however busy: it says nothing during a step, and a throttled CPU may take long for one."""
-    stop_within: float = 5.0
-    """For each step of an end: asking, killing, reading what is left."""
+_TIMING = Timing(stalled_after=120.0)
+"""It says nothing during a step, and a throttled CPU may take long for one."""
 
 
 @dataclass
@@ -59,20 +49,19 @@ class OpenvinoHost:
     _tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     _drafted: float = 0.0
     _accepted: float = 0.0
-    _still: int = 0
 
     def __post_init__(self) -> None:
         """Around a process that has just been started."""
         self._hello = asyncio.get_running_loop().create_future()
-        self._heard = self.now()
+        self._pulse = Pulse(self.process, self.now, self.timing)
         self._readers = child.tasks(self._read_log(), self._read_output())
-        self._beats = child.tasks(self._beat(), self._watch())
+        self._beats = child.tasks(self._beat(), self._pulse.watch())
 
     async def load(self) -> None:
         """Wait until the model is loaded. Raises CommandError with the engine's own words."""
         if not await asyncio.shield(self._hello):
             await self.ended()
-        self._heard = self.now()
+        self._pulse.heard()
 
     @asynccontextmanager
     async def post(self, path: str, body: Mapping[str, Any], salt: str = "") -> AsyncIterator[Generated | AtOnce]:
@@ -129,35 +118,15 @@ class OpenvinoHost:
 
     def problem(self) -> str:
         """See Backend."""
-        if self.process.returncode is not None:
-            return f"the engine's process ended with code {self.process.returncode}"
-        silent = self.now() - self._heard
-        if not self._hello.done() or silent <= self.timing.frozen_after:
-            return ""
-        # counted, not timed: after a standstill of this process both would seem to have stood still
-        if self._still * self.timing.heartbeat_every > self.timing.frozen_after:
-            return f"the engine has said nothing for {silent:.0f} s and does nothing"
-        if silent > self.timing.stalled_after:
-            return f"the engine's loop has not answered for {silent:.0f} s"
-        return ""
+        return self._pulse.problem(loaded=self._hello.done())
 
     async def ended(self) -> None:
         """Wait for the process to end, which it should not, and raise CommandError with its own words."""
-        exited = asyncio.create_task(self.process.wait())
-        waiting: set[asyncio.Task[Any]] = {exited, *self._readers, *self._beats}
-        try:
-            while exited in waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if error := task.exception():
-                        raise CommandError(f"the watch over the engine failed: {error!r}") from error
-        finally:
-            exited.cancel()
-        await asyncio.wait(self._readers, timeout=self.timing.stop_within)
+        code = await child.ended(self.process, self._readers, self._beats, self.timing.stop_within)
         said = " / ".join(line.removeprefix(OWN_ERROR) for line in list(self._tail)[-3:]) or "it said nothing"
         loaded = self._hello.done() and self._hello.result()
         what = "ended" if loaded else "could not load the model"
-        raise CommandError(f"the engine {what}: {said} (exit code {self.process.returncode})")
+        raise CommandError(f"the engine {what}: {said} (exit code {code})")
 
     async def _read_log(self) -> None:
         """Pass on what the engine writes to standard error, until it ends."""
@@ -172,7 +141,7 @@ class OpenvinoHost:
         assert self.process.stdout
         try:
             while line := await self.process.stdout.readline():
-                self._heard = self.now()
+                self._pulse.heard()
                 if self._hello.done():
                     self._take(json.loads(line))
                 else:
@@ -211,15 +180,6 @@ class OpenvinoHost:
                 with suppress(BackendError):
                     await self._send({"ping": 0})
 
-    async def _watch(self) -> None:
-        """See whether it works, whether or not it reads what it is asked."""
-        before = 0
-        while True:
-            await asyncio.sleep(self.timing.heartbeat_every)
-            ticks = child.cpu_ticks(self.process.pid)
-            self._still = self._still + 1 if ticks == before else 0
-            before = ticks
-
     async def stop(self) -> None:
         """End the process: at first by closing its standard input. Takes a bounded time, whatever it does."""
         child.cancel(self._beats)
@@ -251,7 +211,7 @@ async def running(
 ) -> AsyncIterator[OpenvinoHost]:
     """An engine that is loading; its process ends with the context. Answers name it `model`."""
     process = await child.started(argv, longest_line=_LONGEST_LINE)
-    engine = OpenvinoHost(model, process, now, timing or Timing())
+    engine = OpenvinoHost(model, process, now, timing or _TIMING)
     try:
         yield engine
     finally:

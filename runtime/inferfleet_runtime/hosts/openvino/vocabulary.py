@@ -7,29 +7,14 @@ The model then sees tokens that it was not trained on: its answers are worse, an
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, c_bool, c_char_p, c_int32, c_void_p
-from importlib.metadata import version
+from ctypes import c_int32
 from pathlib import Path
-from typing import Any
 
 from inferfleet_runtime.errors import CommandError
-from inferfleet_runtime.evaluate.layout import XLLAMACPP, LogCallback, ModelParams
-from inferfleet_runtime.weights.quantizing.ggml import engine_library
+from inferfleet_runtime.llama_layout import ModelParams
+from inferfleet_runtime.llama_library import llama_library
 
 _LONGEST_PIECE = 256
-_DECLARATIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
-    ("llama_backend_init", None, ()),
-    ("llama_log_set", None, (c_void_p, c_void_p)),
-    ("llama_model_default_params", ModelParams, ()),
-    ("llama_model_load_from_file", c_void_p, (c_char_p, ModelParams)),
-    ("llama_model_free", None, (c_void_p,)),
-    ("llama_model_get_vocab", c_void_p, (c_void_p,)),
-    ("llama_vocab_n_tokens", c_int32, (c_void_p,)),
-    ("llama_vocab_bos", c_int32, (c_void_p,)),
-    ("llama_vocab_is_eog", c_bool, (c_void_p, c_int32)),
-    ("llama_tokenize", c_int32, (c_void_p, c_char_p, c_int32, POINTER(c_int32), c_int32, c_bool, c_bool)),
-    ("llama_token_to_piece", c_int32, (c_void_p, c_int32, c_char_p, c_int32, c_int32, c_bool)),
-)
 
 
 class Vocabulary:
@@ -70,25 +55,13 @@ class Vocabulary:
 @contextmanager
 def vocabulary(model: Path) -> Iterator[Vocabulary]:
     """That of a GGUF file. Raises CommandError where the library is another, or the file none that it reads."""
-    library = engine_library()
-    if (found := version("xllamacpp")) != XLLAMACPP:
-        raise CommandError(
-            f"the tokenizer needs xllamacpp {XLLAMACPP}, and {found} is installed: install xllamacpp=={XLLAMACPP}"
-        )
-    for name, result, arguments in _DECLARATIONS:
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    quiet = LogCallback(lambda level, text, data: None)
-    library.llama_log_set(quiet, None)
-    library.llama_backend_init()
-    params: ModelParams = library.llama_model_default_params()
-    params.vocab_only = True
-    opened = library.llama_model_load_from_file(str(model).encode(), params)
-    if not opened:
-        raise CommandError(f"{model}: llama.cpp cannot read its vocabulary")
-    try:
-        yield Vocabulary(library, library.llama_model_get_vocab(opened))
-    finally:
-        library.llama_model_free(opened)
-        # the library keeps the pointer, and Python frees what it points to
-        library.llama_log_set(None, None)
+    with llama_library(lambda complaint: None) as library:
+        params: ModelParams = library.llama_model_default_params()
+        params.vocab_only = True
+        opened = library.llama_model_load_from_file(str(model).encode(), params)
+        if not opened:
+            raise CommandError(f"{model}: llama.cpp cannot read its vocabulary")
+        try:
+            yield Vocabulary(library, library.llama_model_get_vocab(opened))
+        finally:
+            library.llama_model_free(opened)

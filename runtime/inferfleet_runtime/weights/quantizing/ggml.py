@@ -6,8 +6,6 @@ declared here is part of `ggml.h` and has not changed since 2024: `ggml_quantize
 """
 
 import ctypes
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from gguf import GGML_QUANT_SIZES
@@ -15,22 +13,7 @@ from gguf import GGMLQuantizationType as GgmlType
 from numpy.typing import NDArray
 
 from inferfleet_runtime.errors import CommandError
-
-_INSTALL = "install the `runtime` extra of inferfleet"
-
-
-def engine_library() -> ctypes.CDLL:
-    """The shared library inside the installed xllamacpp. Raises CommandError where there is none."""
-    # found without importing it: the import would start what only a server needs
-    spec = find_spec("xllamacpp")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    found = [file for folder in folders for file in sorted(Path(folder).glob("xllamacpp*.so"))]
-    if not found:
-        raise CommandError(f"there is no xllamacpp in this Python environment; {_INSTALL}")
-    try:
-        return ctypes.CDLL(str(found[0]))
-    except OSError as error:
-        raise CommandError(f"{found[0]}: cannot be loaded: {error}; {_INSTALL}") from error
+from inferfleet_runtime.llama_library import INSTALL
 
 
 class Ggml:
@@ -42,7 +25,7 @@ class Ggml:
             self._chunk = library.ggml_quantize_chunk
             self._validate = library.ggml_validate_row_data
         except AttributeError as error:
-            raise CommandError(f"the installed xllamacpp cannot quantize: {error}; {_INSTALL}") from error
+            raise CommandError(f"the installed xllamacpp cannot quantize: {error}; {INSTALL}") from error
         self._chunk.restype = ctypes.c_size_t
         self._chunk.argtypes = [ctypes.c_int, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 3, ctypes.c_void_p]
         self._validate.restype = ctypes.c_bool

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.files import check_gguf, publish, read_note, sha256_of, write_note
-from inferfleet_runtime.weights.quantizing.ggml import Ggml, engine_library
+from inferfleet_runtime.llama_library import engine_library
+from inferfleet_runtime.weights.quantizing.ggml import Ggml
 from inferfleet_runtime.weights.quantizing.importance import Importance
 from inferfleet_runtime.weights.quantizing.recipes import NEED_IMPORTANCE, RECIPES, Recipe
 from inferfleet_runtime.weights.quantizing.rewrite import architecture_of, begin, facts_of, shape_of

@@ -45,17 +45,6 @@ def model(cluster: FakeCluster) -> Obj:
     return found
 
 
-@pytest.fixture
-def cluster() -> FakeCluster:
-    return world(make.node(), make.pool(), make.workload_class(), make.model())
-
-
-@pytest.fixture
-async def serving(cluster: FakeCluster) -> FakeCluster:
-    await Operator(cluster).settle()
-    return cluster
-
-
 def test_a_new_model_is_awaited(cluster: FakeCluster) -> None:
     assert health(model(cluster)) == ("Progressing", "the operator has not looked at this version yet")
 
