@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
 # build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON,
-# VARIANT (of the processor: avx512, amx or native).
+# VARIANT (of the processor: avx512 or amx).
 NAME ?= inferfleet
 DIR ?=
 PORT ?=

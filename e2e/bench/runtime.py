@@ -20,6 +20,7 @@ from e2e.bench import arms, big, front, memory, prefix_load, record
 from e2e.bench.arms import Arm
 from e2e.bench.pods import RUN, Pod, configuration, serving
 from e2e.bench.prefix_load import Measured
+from inferfleet_runtime.engines import cpu
 
 VARIANTS = Path("build/variants")
 FACTORS = {
@@ -64,9 +65,12 @@ def main() -> None:
 
 
 def builds() -> list[str]:
-    """Of llama.cpp, those that `make variants` has left here; the wheel is always there."""
-    kernels = [arms.KERNELS] if (VARIANTS / "kernels.so").is_file() else []
-    return [arms.WHEEL, *kernels, *([arms.NATIVE] if kernels and any(VARIANTS.glob("*/xllamacpp")) else [])]
+    """Of llama.cpp, those that `make variants` has left here for this processor; the wheel is always there."""
+    if not (VARIANTS / "kernels.so").is_file():
+        return [arms.WHEEL]
+    flags = cpu.flags(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    built = cpu.build(flags, [folder.parent.name for folder in VARIANTS.glob("*/xllamacpp")])
+    return [arms.WHEEL, arms.KERNELS, *([arms.NATIVE] if built.variant != cpu.GENERIC else [])]
 
 
 def weights(folder: Path) -> dict[str, Path]:
@@ -119,8 +123,9 @@ def _engines(build: str, folder: Path) -> Path:
         return VARIANTS.absolute()
     engines = folder / "engines" / build
     engines.mkdir(parents=True, exist_ok=True)
-    if build == arms.KERNELS:
-        shutil.copy(VARIANTS / "kernels.so", engines)
+    kernels = engines / "kernels.so"
+    if build == arms.KERNELS and not kernels.exists():  # written again it would change under an engine that runs
+        shutil.copy(VARIANTS / kernels.name, kernels)
     return engines
 
 

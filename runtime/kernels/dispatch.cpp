@@ -11,16 +11,21 @@ bool has_vnni() {
 
 }  // namespace
 
-extern "C" Product ggml_gemm_q4_0_8x8_q8_0, ggml_gemv_q4_0_8x8_q8_0;
+extern "C" {
+
+Product* fastest_gemm() { return has_vnni() ? &q4_0_gemm_avx512 : &q4_0_gemm_avx2; }
+Product* fastest_gemv() { return has_vnni() ? &q4_0_gemv_avx512 : &q4_0_gemv_avx2; }
 
 void ggml_gemm_q4_0_8x8_q8_0(
     int n, float* out, size_t stride, const void* weights, const void* rows, int count, int columns) {
-    static Product* const fastest = has_vnni() ? &q4_0_gemm_avx512 : &q4_0_gemm_avx2;
-    fastest(n, out, stride, weights, rows, count, columns);
+    static Product* const product = fastest_gemm();
+    product(n, out, stride, weights, rows, count, columns);
 }
 
 void ggml_gemv_q4_0_8x8_q8_0(
     int n, float* out, size_t stride, const void* weights, const void* row, int count, int columns) {
-    static Product* const fastest = has_vnni() ? &q4_0_gemv_avx512 : &q4_0_gemv_avx2;
-    fastest(n, out, stride, weights, row, count, columns);
+    static Product* const product = fastest_gemv();
+    product(n, out, stride, weights, row, count, columns);
+}
+
 }

@@ -112,6 +112,7 @@ def test_flags_are_those_of_the_first_processor():
 
 
 def builds(tmp_path, flags):
+    tmp_path.mkdir(exist_ok=True)
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
     (tmp_path / "engines/avx512/xllamacpp").mkdir(parents=True, exist_ok=True)
     return tmp_path / "cpuinfo", str(tmp_path / "engines")
@@ -137,6 +138,12 @@ def test_kernels_are_loaded_before_whichever_build_is_chosen(tmp_path):
     assert environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)["LD_PRELOAD"] == f"{prefix}/kernels.so"
     both = environment({"INFERFLEET_ENGINE_DIR": prefix, "LD_PRELOAD": "/mine.so"}, cpuinfo)["LD_PRELOAD"]
     assert both == f"{prefix}/kernels.so:/mine.so"
+
+
+def test_kernels_at_a_path_that_the_linker_would_split_are_not_loaded(tmp_path):
+    cpuinfo, prefix = builds(tmp_path / "my engines", "avx2 fma f16c")
+    (tmp_path / "my engines/engines/kernels.so").touch()
+    assert "LD_PRELOAD" not in environment({"INFERFLEET_ENGINE_DIR": prefix}, cpuinfo)
 
 
 def test_a_processor_that_cannot_run_the_kernels_does_not_load_them(tmp_path):

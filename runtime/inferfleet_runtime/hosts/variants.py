@@ -31,7 +31,8 @@ def environment(
     flags = cpu.flags(cpuinfo.read_text(encoding="utf-8")) if cpuinfo.is_file() else frozenset[str]()
     chosen = cpu.build(flags, present)
     kernels = prefix / KERNELS
-    loads = kernels.is_file() and flags >= cpu.KERNELS_NEED
+    # the dynamic linker would take a space for the end of a path
+    loads = kernels.is_file() and flags >= cpu.KERNELS_NEED and " " not in str(kernels)
     log.info("engine build chosen", extra={"variant": chosen.variant, "why": chosen.why, "kernels": loads})
     found.setdefault("GOMP_SPINCOUNT", _SPINS)
     if chosen.variant != cpu.GENERIC:
