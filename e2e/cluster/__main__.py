@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from e2e.cluster import binaries, images, provider, running
+from e2e.cluster import binaries, images, oci, provider, running
 from e2e.cluster.shell import ClusterError, say
 from e2e.cluster.spec import check_network
 
@@ -58,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         default=["operator", "runtime"],
         help=f"{', '.join(images.PROJECT)} (default: operator runtime)",
+    )
+    build.add_argument(
+        "--architecture",
+        choices=tuple(oci.MACHINES),
+        default=oci.native(),
+        help="another than this machine's is built under emulation (slow), and not loaded",
     )
     build.add_argument("--no-load", action="store_true", help="only build; print the archives")
     build.set_defaults(run=_images)
@@ -115,8 +121,8 @@ def _load(options: argparse.Namespace) -> None:
 
 
 def _images(options: argparse.Namespace) -> None:
-    built = [images.build(name) for name in options.image]
-    if options.no_load:
+    built = [images.build(name, architecture=options.architecture) for name in options.image]
+    if options.no_load or options.architecture != oci.native():
         print("\n".join(str(image.archive) for image in built))
         return
     cluster = provider.find(_options(options))

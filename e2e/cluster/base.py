@@ -1,15 +1,14 @@
 """The base image: a minimal Debian made by debootstrap, cached by what it holds. Writes."""
 
 import hashlib
-import platform
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from e2e.cluster.oci import ARCHITECTURES
+from e2e.cluster.oci import MACHINES, native
 from e2e.cluster.shell import Say, run, succeeds
 
 SUITE = "bookworm"
@@ -24,7 +23,13 @@ class Builder:
 
     cache: Path
     environ: Mapping[str, str]
+    architecture: str
+    """Of what it builds."""
     driver: str = "overlay"
+
+    def platform(self) -> list[str]:
+        """What a command that starts an image needs to be told."""
+        return [] if self.architecture == native() else [f"--arch={self.architecture}"]
 
     def run(self, *arguments: str | Path) -> str:
         """Run buildah; ClusterError with its last words if it fails."""
@@ -44,23 +49,23 @@ class Builder:
         return {**self.environ, "BUILDAH_ISOLATION": "chroot"}
 
 
-def make_builder(cache: Path, environ: Mapping[str, str]) -> Builder:
+def make_builder(cache: Path, environ: Mapping[str, str], architecture: str) -> Builder:
     """A builder on overlay, or on vfs (slow, large, works everywhere) where the cache's file system cannot."""
-    builder = Builder(cache, environ)
-    return builder if builder.try_run("info") else Builder(cache, environ, "vfs")
+    builder = Builder(cache, environ, architecture)
+    return builder if builder.try_run("info") else replace(builder, driver="vfs")
 
 
-def base_name() -> str:
+def base_name(architecture: str) -> str:
     """Name and tag: the tag changes with the suite, the packages and the architecture. Pure."""
-    content = "\n".join((SUITE, *PACKAGES, platform.machine()))
+    content = "\n".join((SUITE, *PACKAGES, MACHINES.get(architecture, architecture)))
     return f"{NAME}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 def ensure_base(builder: Builder, say: Say) -> str:
     """Name of the base image in the builder's storage; made if it is not there."""
-    name = base_name()
+    name = base_name(builder.architecture)
     if not builder.try_run("inspect", "--type", "image", name):
-        say("making the Debian base image with debootstrap: about a minute, once")
+        say("making the Debian base image with debootstrap, once: about a minute, or several under emulation")
         start = time.monotonic()
         _make(builder, name)
         say(f"made the base image in {time.monotonic() - start:.0f} s")
@@ -71,12 +76,11 @@ def _make(builder: Builder, name: str) -> None:
     builder.cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".base-", dir=builder.cache) as scratch:
         tree = Path(scratch) / "tree"
-        architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
-        options = ["--variant=minbase", f"--arch={architecture}", f"--include={','.join(PACKAGES)}"]
+        options = ["--variant=minbase", f"--arch={builder.architecture}", f"--include={','.join(PACKAGES)}"]
         run(["debootstrap", *options, SUITE, tree], env=builder.environ)
         for leftover in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man"):
             shutil.rmtree(tree / leftover, ignore_errors=True)
             (tree / leftover).mkdir()
-        container = builder.run("from", "scratch").strip()
+        container = builder.run("from", *builder.platform(), "scratch").strip()
         builder.run("add", "--quiet", container, tree, "/")
         builder.run("commit", "--quiet", "--format=oci", "--rm", container, name)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from e2e.cluster import host, oci
+from e2e.cluster import emulation, host, oci
 from e2e.cluster.base import Builder, ensure_base, make_builder
 from e2e.cluster.binaries import default_cache
 from e2e.cluster.shell import ClusterError, Say, locked, say
@@ -28,14 +28,16 @@ class Recipe:
     dockerfile: str
     options: tuple[str, ...] = ()
     """For the build, beside what every one gets."""
+    only: str = ""
+    """The one architecture that it is for."""
 
 
 RUNTIME, VARIANTS = "runtime/Dockerfile", "--build-arg=CPU_VARIANTS=avx512 amx"
 PROJECT: Mapping[str, Recipe] = {
     "operator": Recipe("operator/Dockerfile"),
     "runtime": Recipe(RUNTIME),
-    "cpu-runtime": Recipe(RUNTIME, (VARIANTS,)),
-    "openvino-runtime": Recipe(RUNTIME, (VARIANTS, "--build-arg=EXTRAS=runtime openvino")),
+    "cpu-runtime": Recipe(RUNTIME, (VARIANTS,), only="amd64"),
+    "openvino-runtime": Recipe(RUNTIME, (VARIANTS, "--build-arg=EXTRAS=runtime openvino"), only="amd64"),
     "media-runtime": Recipe(RUNTIME, ("--target=media",)),
 }
 """The project's images. `runtime` is the smallest; the others have engines compiled or added (minutes to build)."""
@@ -62,33 +64,46 @@ class Image:
 def build(
     name: str,
     *,
+    architecture: str = "",
     root: Path = ROOT,
     cache_dir: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     say: Say = say,
 ) -> Image:
-    """Build an image of `PROJECT`, unless the cache has one of exactly this content. Needs root."""
+    """Build an image of `PROJECT`, unless the cache has one of exactly this content. Needs root.
+
+    Of another `architecture` than this machine's it is built under emulation, several times as slowly.
+    """
     recipe = PROJECT.get(name) or STAND_INS.get(name)
     if recipe is None:
         raise ClusterError(f"no such image: {name}; there are {', '.join(PROJECT)}")
+    architecture = architecture or oci.native()
+    if recipe.only not in ("", architecture):
+        raise ClusterError(f"image {name} is for {recipe.only} alone, not for {architecture}")
     dockerfile = root / recipe.dockerfile
     if not dockerfile.exists():
         raise ClusterError(f"{dockerfile}: the Dockerfile of image {name} is not there")
     if os.geteuid() != 0:
         raise ClusterError("building images needs root (chroot, mounts); run it with sudo")
     host.ensure(host.IMAGES, say=say)
-    builder = make_builder(cache_dir or default_cache(environ), environ)
+    emulation.ensure(architecture, say=say)
+    builder = make_builder(cache_dir or default_cache(environ), environ, architecture)
     folder = builder.cache / "images"
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         base = ensure_base(builder, say)
         made_with = "\n".join((base, *recipe.options))
-        ref = f"{REGISTRY}/{name}:{content_hash(inputs(dockerfile, root), made_with, root=root)}"
-        image = Image(ref, folder / f"{name}-{ref.rpartition(':')[2]}.tar")
+        tag = content_hash(inputs(dockerfile, root), made_with, root=root) + suffix(architecture)
+        image = Image(f"{REGISTRY}/{name}:{tag}", folder / f"{name}-{tag}.tar")
         if not image.archive.exists():
             _build(builder, recipe, root, base, image, say)
             _forget_old(builder, folder, name)
     return image
+
+
+def suffix(architecture: str) -> str:
+    """Of the tag: only another architecture than this machine's is told. Reads."""
+    return "" if architecture == oci.native() else f"-{architecture}"
 
 
 def model_image(gguf: Path, ref: str, out: Path) -> Image:
@@ -147,6 +162,7 @@ def _build(builder: Builder, recipe: Recipe, root: Path, base: str, image: Image
     start = time.monotonic()
     arguments: list[str | Path] = [
         "--layers",
+        *builder.platform(),
         "--tag",
         image.ref,
         "--file",

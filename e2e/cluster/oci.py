@@ -18,6 +18,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+"""As images name them, by what `platform.machine()` does."""
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+"""As Linux names them."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class File:
     """Absolute in the image."""
     source: Path
     mode: int = 0o644
+
+
+def native() -> str:
+    """This machine's architecture as images name it. Reads."""
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def write_archive(out: Path, ref: str, files: Sequence[File], entrypoint: Sequence[str] = ()) -> str:
@@ -58,7 +66,7 @@ def config_of(layer_digest: str, entrypoint: Sequence[str]) -> dict[str, Any]:
     """The image configuration: no time in it, so that equal content is an equal image."""
     run: dict[str, Any] = {"Entrypoint": list(entrypoint)} if entrypoint else {}
     return {
-        "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "architecture": native(),
         "os": "linux",
         "config": run,
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},

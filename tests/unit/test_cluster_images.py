@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from e2e.cluster import images, oci
-from e2e.cluster.base import base_name
+from e2e.cluster import emulation, images, oci
+from e2e.cluster.base import Builder, base_name
+from e2e.cluster.shell import ClusterError
 
 REF = "inferfleet.local/model:1"
 
@@ -127,5 +128,26 @@ def test_certificates_reach_a_build_only_where_this_machine_has_its_own() -> Non
 
 
 def test_the_base_image_is_named_by_what_it_holds() -> None:
-    assert base_name() == base_name()
-    assert base_name().startswith("localhost/inferfleet-base:")
+    assert base_name("amd64") == base_name("amd64") != base_name("arm64")
+    assert base_name("amd64").startswith("localhost/inferfleet-base:")
+
+
+def test_only_another_architecture_than_this_machines_is_told_to_the_builder_and_in_the_tag(tmp_path: Path) -> None:
+    native, other = Builder(tmp_path, {}, oci.native()), Builder(tmp_path, {}, "sparc64")
+    assert (native.platform(), images.suffix(native.architecture)) == ([], "")
+    assert (other.platform(), images.suffix(other.architecture)) == (["--arch=sparc64"], "-sparc64")
+
+
+def test_an_image_with_builds_for_amd64_is_refused_for_arm64() -> None:
+    with pytest.raises(ClusterError, match="cpu-runtime is for amd64 alone, not for arm64"):
+        images.build("cpu-runtime", architecture="arm64")
+
+
+REGISTERED = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POF\noffset 0\n"
+
+
+@pytest.mark.parametrize("entry", [REGISTERED.replace("enabled", "disabled"), REGISTERED.replace("POF", "PO"), ""])
+def test_a_registration_of_qemu_that_cannot_run_a_tree_of_its_own_is_refused_with_what_to_do(entry: str) -> None:
+    emulation.check(REGISTERED, "arm64")
+    with pytest.raises(ClusterError, match="echo -1 > /proc/sys/fs/binfmt_misc/qemu-aarch64"):
+        emulation.check(entry, "arm64")
