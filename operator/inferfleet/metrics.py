@@ -65,7 +65,7 @@ class Metrics:
         self.costs = Replaced(
             Gauge(
                 "inferfleet_placement_cost_dollars_per_million_tokens",
-                "USD per million output tokens of placements at planned utilization.",
+                "USD per million output tokens (embeddings: prompt tokens) of placements at planned utilization.",
                 ["namespace", "model", "workload_class", "pool"],
                 registry=registry,
             )

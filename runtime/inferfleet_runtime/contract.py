@@ -82,7 +82,8 @@ class Metric:
     ARRIVAL_REQUESTS = "inferfleet:arrival_requests_total"
     """Every well-formed generation request that reached the pod, refused ones included."""
     ARRIVAL_PROMPT_TOKENS = "inferfleet:arrival_prompt_tokens_total"
-    """Prompt tokens of those, estimated from their size (four bytes a token): a refused prompt is never tokenized."""
+    """Prompt tokens of those, estimated from their size (four bytes a token), since a refused prompt is never
+    tokenized; raised when an answer says that there were more, so that it does not lag behind what was done."""
     REJECTED_REQUESTS = "inferfleet:rejected_requests_total"
     TENANT_PROMPT_TOKENS = "inferfleet:tenant_prompt_tokens_total"
     """By tenant, where a gateway names it; of the first 200 tenants, the others together as `other`."""
@@ -90,8 +91,8 @@ class Metric:
     SLOTS = "inferfleet:slots"
     """Gauge: how many requests decode at once."""
     CAPACITY = "inferfleet:capacity_tokens_per_second"
-    """Gauge: generation tokens per second with every slot busy at the class's lengths, measured
-    before the pod became Ready; 0 until then."""
+    """Gauge: generation tokens per second (prompt tokens of what embeds) with every slot busy at the class's lengths,
+    measured before the pod became Ready; 0 until then."""
     FETCH_BYTES = "inferfleet:fetch_bytes"
     """Gauge, only while `fetch` runs: bytes of the model's files that are there."""
     FETCH_TOTAL_BYTES = "inferfleet:fetch_total_bytes"

@@ -47,7 +47,10 @@ async def test_a_kept_image_of_an_earlier_release_is_told_what_it_was_told_and_t
     assert "secret" not in str(deployment["spec"]["template"]["spec"]["volumes"])
     obeyed, _, message = condition(cluster, "FieldsObeyed")
     assert obeyed == "False"
-    assert "keeps the image inferfleet.local/runtime:old of an earlier release" in message
+    fields = "serving.speculation, serving.prefixCache, serving.kvCache, revision and credentials of sources"
+    (deployment,) = cluster.all(kinds.DEPLOYMENT)
+    placement = f"placement {deployment['metadata']['name']}"
+    assert f"{fields}: {placement} keeps the image inferfleet.local/runtime:old of an earlier release" in message
 
 
 @pytest.mark.parametrize(("update", "told"), [("Manual", True), ("Rolling", False), ("Rolling", True)])

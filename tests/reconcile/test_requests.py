@@ -78,8 +78,8 @@ async def test_a_kept_image_of_an_earlier_release_is_told_of_neither_and_the_mod
     assert json.loads(runtime_config(cluster)) == before
     obeyed, _, message = condition(cluster, "FieldsObeyed")
     assert obeyed == "False"
-    assert "slo.deadline" in message
-    assert "trustedHeaders" in message
+    asked = {"deadline": "slo.deadline", "gateway": "the setting trustedHeaders"}[change]
+    assert f"by this release: {asked}: placement " in message, "and nothing else"
 
 
 async def test_a_kept_image_of_an_earlier_release_is_offered_no_choice_of_engines() -> None:
@@ -92,6 +92,7 @@ async def test_a_kept_image_of_an_earlier_release_is_offered_no_choice_of_engine
     cluster.put(deployment)
     await Operator(cluster).settle()
     assert "mayUse" not in json.loads(runtime_config(cluster))
+    assert " the choice of engines in pool cpu: placement " in condition(cluster, "FieldsObeyed")[2]
 
 
 async def test_a_class_of_embeddings_is_served_and_its_pods_know_what_they_are_for() -> None:
@@ -112,12 +113,14 @@ async def test_a_class_of_embeddings_is_served_and_its_pods_know_what_they_are_f
 
 async def test_many_texts_of_one_request_find_room_in_the_queue() -> None:
     _, config = await settled(make.pool(), make.workload_class(**EMBEDDING), make.model())
-    assert config["admission"]["maxQueuedTokens"] >= 32 * config["contextTokens"]
+    assert config["admission"]["maxQueuedTokens"] >= 2048 * 120, "as many as the OpenAI API has in one request"
 
 
 async def test_lengths_of_completions_that_nobody_generates_are_named() -> None:
     both = TEXTS | {"outputTokens": {"p50": 10, "p95": 20}, "media": {"width": 64}}
-    cluster, _ = await settled(make.pool(), make.workload_class(**EMBEDDING | {"traffic": both}), make.model())
+    cluster, config = await settled(make.pool(), make.workload_class(**EMBEDDING | {"traffic": both}), make.model())
+    _, without = await settled(make.pool(), make.workload_class(**EMBEDDING), make.model())
+    assert config == without
     assert condition(cluster, "FieldsObeyed")[0] == "False"
     message = condition(cluster, "FieldsObeyed")[2]
     assert "spec.traffic.outputTokens: a request of modality Embedding generates nothing" in message

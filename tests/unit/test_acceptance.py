@@ -127,6 +127,7 @@ def test_targets_that_contradict_each_other_are_told_with_the_sum() -> None:
     assert found[:2] == ("False", Reason.SLO_INCONSISTENT)
     assert "make 730 ms for 64 tokens, above endToEnd of 500 ms" in found[2]
     assert classes(slo=slo | {"endToEnd": "1s"})["SLOConsistent"][0] == "True"
+    assert classes(slo=slo, modality="Embedding")["SLOConsistent"][0] == "True", "whose completions count for nothing"
 
 
 def test_a_status_is_written_once_and_its_times_stay_while_it_does() -> None:

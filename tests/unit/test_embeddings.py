@@ -173,6 +173,22 @@ def test_numbers_alone_may_generate_or_embed_as_the_class_says_and_are_measured_
     assert generates.valid.question.architecture_key.startswith("custom-")
 
 
+def test_numbers_of_an_encoder_are_planned_as_one_and_generate_nothing() -> None:
+    def asked_of(**numbers: bool) -> Question:
+        model = make.model(architecture=make.ARCHITECTURE | numbers)
+        (workload,) = planned(make.node(), make.pool(), make.workload_class(**embedding()), model)[1].workloads
+        assert workload.valid
+        return workload.valid.question
+
+    matrix, encoder = asked_of(), asked_of(encoder=True)
+    assert (matrix.architecture.encoder, encoder.architecture.encoder) == (False, True)
+    assert matrix.architecture_key != encoder.architecture_key
+    assert asked_of(encoder=False).architecture_key == matrix.architecture_key
+    encodes = make.model(architecture=make.ARCHITECTURE | {"encoder": True})
+    (text,) = planned(make.node(), make.pool(), make.workload_class(), encodes)[1].workloads
+    assert (text.planned, {r.reason for r in text.rejected}) == (False, {Reason.MODALITY_UNSUPPORTED})
+
+
 def test_declared_demand_is_of_texts_and_becomes_replicas() -> None:
     (few,), (many,) = (targets(vectors(demand={"requestsPerSecond": n})).values() for n in (1, 400))
     assert few.planned_demand == 120

@@ -72,6 +72,14 @@ async def test_lines_longer_than_a_pipe_neither_stop_the_engine_nor_reach_the_lo
     assert not any("secret" in line for line in engine_lines(caplog))
 
 
+async def test_half_a_line_of_drafting_is_left_out_with_a_warning(caplog):
+    async with engine("garbled") as server:
+        await server.load()
+        assert await server.drafting() == {"on": True, "tokens": 3}
+        assert server.problem() == ""
+    assert "something unreadable of its drafting" in caplog.text
+
+
 async def test_an_engine_that_does_not_end_is_killed():
     async with engine("deaf", timing=Timing(stop_within=0.2)) as server:
         await server.load()

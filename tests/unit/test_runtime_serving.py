@@ -155,6 +155,15 @@ async def test_a_model_that_embeds_answers_embeddings_and_nothing_else():
         assert "modality Text" in (await refused.json())["error"]["message"]
 
 
+@pytest.mark.parametrize(("text", "arrived"), [("x", 7), ("x" * 48, 12)], ids=["estimated too low", "too high"])
+async def test_the_texts_that_arrived_are_never_fewer_tokens_than_those_that_were_embedded(text, arrived):
+    async with pod(config={"modality": "Embedding"}) as p:
+        for answered in (1, 2):
+            await p.client.post("/v1/embeddings", json={"model": "m", "input": text})
+            assert p.value("vllm:prompt_tokens_total") == answered * 7
+            assert p.value("inferfleet:arrival_prompt_tokens_total") == answered * arrived
+
+
 @pytest.mark.parametrize(
     ("path", "modality"),
     [("/v1/embeddings", "Embedding"), ("/v1/audio/transcriptions", "Audio"), ("/v1/images/generations", "Image")],

@@ -6,10 +6,12 @@ import make
 import pytest
 from harness import NOW, SETTINGS, Operator, stores, world
 
+from inferfleet import names
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.trim import trim_pod
 from inferfleet.fleet.types import Obj, Plan
 from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
@@ -77,6 +79,34 @@ class Loop:
     def decision(self) -> Any:
         """The last one."""
         return self.scaler.decisions(KEY)["chat"]
+
+
+def test_pods_of_an_older_configuration_are_scaled_by_and_measure_nothing_about_the_new_one() -> None:
+    loop = Loop()
+    loop.scaler.plan(KEY, loop.plan, {}, {loop.target.placement: "new"})
+    old, new = pod(1, loop.placement), pod(2, loop.placement)
+    old["metadata"]["annotations"] = {names.ANNOTATION_CONFIG: "old"}
+    new["metadata"]["annotations"] = {names.ANNOTATION_CONFIG: "new"}
+    for step in range(12):
+        loop.round([old], {"uid-1": exposition(arrivals=6 * step, tokens=300 * step)})
+    assert loop.scaler.capacities() == {}
+    assert loop.decision.replicas == 2, "of 100 tokens/s each, as the pods say that run"
+    loop.round([old, new], {"uid-1": exposition(arrivals=72), "uid-2": exposition()})
+    assert loop.scaler.capacities() == {}
+    loop.round([new], {"uid-2": exposition()})
+    assert loop.scaler.capacities() == {loop.target.profile: Measured(100.0, "Benchmarked")}
+
+
+async def test_a_reconcile_says_which_configuration_pods_shall_have_and_informers_keep_which_they_have() -> None:
+    cluster = world(make.node(), make.pool(), make.workload_class(), make.model())
+    result = await Operator(cluster).once()
+    (deployment,) = cluster.all(kinds.DEPLOYMENT)
+    notes = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert result
+    assert result.configs == {deployment["metadata"]["name"]: notes[names.ANNOTATION_CONFIG]}
+    made = pod(1, "placement")
+    made["metadata"]["annotations"] = notes | {"example.com/other": "x"}
+    assert trim_pod(made)["metadata"]["annotations"] == {names.ANNOTATION_CONFIG: notes[names.ANNOTATION_CONFIG]}
 
 
 def test_ready_pods_of_planned_workloads_are_scraped_and_no_others() -> None:

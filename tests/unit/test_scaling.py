@@ -212,8 +212,9 @@ def test_an_absurd_observation_is_bounded_by_the_benchmark() -> None:
     assert known.tokens_per_second == pytest.approx(BOUNDS[0] * 100)
 
 
-def test_a_counter_that_fell_starts_a_new_window() -> None:
-    window = extend(extend((), sample(0, generated=100), 30), sample(2, generated=5), 30)
+@pytest.mark.parametrize("counter", ["generated", "prompted", "arrivals"])
+def test_a_counter_that_fell_starts_a_new_window(counter: str) -> None:
+    window = extend(extend((), sample(0, **{counter: 100}), 30), sample(2, **{counter: 5}), 30)
     assert [s.at for s in window] == [2]
 
 

@@ -8,7 +8,15 @@ from inferfleet.api.base import Api, cel
 from inferfleet.api.strings import DottedName
 
 _NEEDED = ("hidden", "feedForward", "heads", "kvHeads", "headDim", "vocabulary")
-_OTHER = ("tiedEmbeddings", "experts", "activeExperts", "sharedExperts", "expertFeedForward", "contextTokens")
+_OTHER = (
+    "tiedEmbeddings",
+    "encoder",
+    "experts",
+    "activeExperts",
+    "sharedExperts",
+    "expertFeedForward",
+    "contextTokens",
+)
 
 
 class Architecture(Api):
@@ -51,6 +59,13 @@ class Architecture(Api):
     tied_embeddings: Annotated[
         bool, Field(description="Whether the output matrix is the embedding matrix. Default false.")
     ] = False
+    encoder: Annotated[
+        bool | None,
+        Field(
+            description="Whether it only embeds, without an output matrix, as BERT and its kin. Default false: an "
+            "embedding model made of a generating one has the matrix still."
+        ),
+    ] = None
     experts: Annotated[int | None, Field(ge=2, le=4096, description="Routed experts of a layer; absent: dense.")] = None
     active_experts: Annotated[int | None, Field(ge=1, le=4096, description="Routed experts that a token uses.")] = None
     shared_experts: Annotated[int | None, Field(ge=1, le=64, description="Experts that every token uses.")] = None

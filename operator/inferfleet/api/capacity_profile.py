@@ -14,6 +14,19 @@ AcceleratorCount = Annotated[
 ]
 _KEY = ("architecture", "quantization", "engine", "accelerator", "accelerators", "slots", "inputTokens", "outputTokens")
 
+SETTINGS = (
+    "kvCache",
+    "prefixCache",
+    "chunkedPrefill",
+    "prefillChunk",
+    "speculation",
+    "speculator",
+    "adapters",
+    "mayUse",
+    "tenants",
+)
+"""Names of what may be set apart from an engine's defaults: `planning.content.settings`."""
+
 
 class DeclaredCapacity(Api):
     """A measurement of an administrator's own, believed until the operator has measured itself."""
@@ -51,6 +64,10 @@ class CapacityProfileSpec(Api):
                 "(!has(self.settings) || self.settings == oldSelf.settings)",
                 "what was measured cannot change (settings): create another CapacityProfile",
             ),
+            (
+                f"!has(self.settings) || self.settings.all(name, name in [{', '.join(repr(n) for n in SETTINGS)}])",
+                f"settings must be of {', '.join(SETTINGS)}: a measurement of anything else is of no workload",
+            ),
         )
     )
     architecture: Annotated[
@@ -75,8 +92,9 @@ class CapacityProfileSpec(Api):
         Labels,
         Field(
             description="What else was set apart from the engine's defaults and changes its speed: kvCache, "
-            "prefixCache, chunkedPrefill, speculation, speculator (a digest of where its weights come from), adapters, "
-            "mayUse, tenants. Only workloads that set the same use the measurement. Absent: nothing. At most 16.",
+            'prefixCache, chunkedPrefill, prefillChunk ("512" of text without slo.tpot), speculation, speculator (a '
+            "digest of where its weights come from), adapters, mayUse, tenants. Only workloads that set the same use "
+            "the measurement. Absent: nothing.",
         ),
     ] = {}
     weights_digest: Annotated[Sha256 | None, Field(description="SHA-256 of the weights; for information.")] = None

@@ -14,13 +14,15 @@ class Summary(StatusType):
     ready: Annotated[int, Field(description="Replicas that are ready, over all placements.")] = 0
     wanted: Annotated[int, Field(description="Replicas that shall be, without those of retiring placements.")] = 0
     replicas: Annotated[str, Field(max_length=16, description="ready/wanted")] = "0/0"
-    tokens_per_second: Annotated[int, Field(description="Output tokens per second, rounded to two digits.")] = 0
+    tokens_per_second: Annotated[
+        int, Field(description="Served tokens per second, of embeddings prompt tokens, rounded to two digits.")
+    ] = 0
     cost_per1_m_tokens: Annotated[
         str | None,
         Field(
             alias="costPer1MTokens",
             max_length=24,
-            description="USD per million output tokens: the dearest placement's.",
+            description="USD per million output tokens (embeddings: prompt tokens): the dearest placement's.",
         ),
     ] = None
     pools: Annotated[str, Field(max_length=1024, description="Pools that its placements are on.")] = ""
@@ -51,11 +53,15 @@ class PlacementStatus(StatusType):
     slots: Annotated[int, Field(description="Requests that decode at once in a replica.")] = 0
     replicas: Annotated[int, Field(description="Replicas that shall be.")] = 0
     ready: Annotated[int, Field(description="Replicas that are ready.")] = 0
-    tokens_per_second: Annotated[int, Field(description="Capacity of one replica, output tokens per second.")] = 0
+    tokens_per_second: Annotated[
+        int, Field(description="Capacity of one replica: output tokens per second, of embeddings prompt tokens.")
+    ] = 0
     cost_per1_m_tokens: Annotated[
         str | None,
         Field(
-            alias="costPer1MTokens", max_length=24, description="USD per million output tokens at planned utilization."
+            alias="costPer1MTokens",
+            max_length=24,
+            description="USD per million output tokens (embeddings: prompt tokens) at planned utilization.",
         ),
     ] = None
     capacity_source: Annotated[

@@ -66,11 +66,13 @@ class Limits(Api):
         Money | None,
         Field(
             alias="costPer1MTokens",
-            description='USD per million output tokens at planned utilization, for example "0.40".',
+            description="USD per million output tokens (embeddings: prompt tokens) at planned utilization, for "
+            'example "0.40".',
         ),
     ] = None
     joules_per_token: Annotated[
-        Number | None, Field(description='Energy per output token in joules, for example "0.8".')
+        Number | None,
+        Field(description='Energy per output token (embeddings: prompt token) in joules, for example "0.8".'),
     ] = None
     accuracy_loss_percent: Annotated[
         Number | None,

@@ -20,6 +20,7 @@ from inferfleet.fleet.pools import accelerator_of, matching, room, selector_of
 from inferfleet.fleet.types import Node, Obj, PoolView, Problem
 from inferfleet.fleet.unobeyed import obeyed, unobeyed_of_pool
 from inferfleet.names import Cond, Reason
+from inferfleet.planning.unit import without_answers
 
 Verdict = tuple[str, str, str]
 """Status, reason, message."""
@@ -169,7 +170,7 @@ def _allowed(class_: WorkloadClassSpec, catalog: Catalog) -> Verdict:
 
 
 def _slo(class_: WorkloadClassSpec) -> Verdict:
-    slo, tokens = class_.slo, class_.traffic.output.p50
+    slo, tokens = class_.slo, without_answers(class_).traffic.output.p50
     if slo.ttft is None or slo.tpot is None or slo.end_to_end is None:
         return "True", Reason.SLO_CONSISTENT, "the targets do not contradict each other"
     sum_ = slo.ttft.total_seconds() + slo.tpot.total_seconds() * (tokens - 1)

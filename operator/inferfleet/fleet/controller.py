@@ -163,7 +163,7 @@ class Controller:
             self._scaler.plan(key, None, {})
             self._memory.status_written.pop(key, None)
             return None
-        self._scaler.plan(key, result.plan, result.ledger)
+        self._scaler.plan(key, result.plan, result.ledger, result.configs)
         self._memory.profiles |= profile_objects(result.plan)
         if result.status_written:
             self._memory.status_written[key] = now

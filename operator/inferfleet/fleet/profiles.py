@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.capacity_profile import CapacityProfileSpec, CapacityProfileStatus
 from inferfleet.api.quantities import format_cpu, parse_quantity, two_digits
-from inferfleet.fleet.build.dialect import FIRST
-from inferfleet.fleet.types import Obj, Placement, Plan
+from inferfleet.fleet.types import Obj, Plan
 from inferfleet.planning.content import settings
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.types import Evaluated, Measured, Question
@@ -24,24 +23,16 @@ AHEAD = 86_400.0
 
 
 def profile_objects(plan: Plan) -> dict[str, Obj]:
-    """The profile of every chosen placement, without a status, by name.
-
-    Not of settings that an image kept from an earlier release was never told of: it measures something else.
-    """
+    """The profile of every chosen placement, without a status, by name."""
     found = {}
     for workload in plan.workloads:
         for placement in workload.placements:
             if placement.evaluated and workload.valid:
                 traffic = workload.valid.spec.traffic
                 lengths = (traffic.input_tokens.p50, traffic.output.p50)
-                profile = _profile(placement.evaluated, workload.valid.question, lengths)
-                if "settings" not in profile["spec"] or not _kept(placement):
-                    found[placement.evaluated.profile] = profile
+                question = workload.valid.question
+                found[placement.evaluated.profile] = _profile(placement.evaluated, question, lengths)
     return found
-
-
-def _kept(placement: Placement) -> bool:
-    return placement.runs is not None and placement.runs[1] == FIRST
 
 
 def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) -> Obj:

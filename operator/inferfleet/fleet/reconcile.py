@@ -38,7 +38,7 @@ class Scaled:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """By class."""
     served: Mapping[str, float] | None = None
-    """Output tokens per second by class; None before the first scrape."""
+    """Tokens per second by class, of its unit; None before the first scrape."""
     status_written: datetime | None = None
     """When live numbers were last written."""
 
@@ -62,6 +62,8 @@ class Result:
     """As the plan saw it."""
     writes: int
     status_written: bool
+    configs: Mapping[str, str]
+    """Hash of the configuration that its pods shall have, by Deployment."""
     recheck: float
     """Seconds until it should be looked at again, whatever happens."""
 
@@ -87,7 +89,13 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
     wrote = await _write_status(seen, status, scaled, context, now)
     if failed:
         raise failed
-    return Result(plan, seen.ledger, applied.writes, wrote, context.settings.resync_interval)
+    return Result(plan, seen.ledger, applied.writes, wrote, _configs(desired), context.settings.resync_interval)
+
+
+def _configs(desired: list[Obj]) -> dict[str, str]:
+    deployments = [o for o in desired if o["kind"] == "Deployment"]
+    noted = {o["metadata"]["name"]: o["spec"]["template"]["metadata"].get("annotations") or {} for o in deployments}
+    return {name: notes.get(names.ANNOTATION_CONFIG, "") for name, notes in noted.items()}
 
 
 def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list[Obj]]:

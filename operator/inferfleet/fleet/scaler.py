@@ -1,8 +1,9 @@
 """The scaling loop's memory: windows, histories and decisions of every workload. No I/O; called by the controller."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from types import MappingProxyType
 
 from inferfleet import names
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
@@ -67,9 +68,16 @@ class Scaler:
         self._reported: set[str] = set()
         self._boots: dict[str, float] = {}
 
-    def plan(self, key: Key, plan: Plan | None, ledger: Mapping[str, Measured]) -> None:
-        """What is to be scaled from now on; a Model that is gone is forgotten."""
-        wanted = targets(plan) if plan else {}
+    def plan(
+        self,
+        key: Key,
+        plan: Plan | None,
+        ledger: Mapping[str, Measured],
+        configs: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """What is to be scaled from now on; a Model that is gone is forgotten. `configs`: hashes by Deployment."""
+        planned = targets(plan) if plan else {}
+        wanted = {class_: replace(t, config=configs.get(t.placement, "")) for class_, t in planned.items()}
         if plan:
             self._targets[key] = wanted
         else:
@@ -137,7 +145,8 @@ class Scaler:
     def _round(self, key: Key, target: Target, pods: list[Obj], now: float) -> bool:
         state = self._workloads.setdefault((key, target.class_), _Workload())
         serving = [p for p in pods if ready(p)]
-        own = frozenset(p["metadata"]["name"] for p in serving if _placement(p) == target.placement)
+        placed = [p for p in serving if _placement(p) == target.placement]
+        own = frozenset(p["metadata"]["name"] for p in placed)
         windows = {
             p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
         }
@@ -145,7 +154,9 @@ class Scaler:
         before = state.last
         state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
         state.history = state.last.decision.history
-        if state.last.measured:
+        # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
+        # no measurement of the new content, whose pods would believe it instead of measuring
+        if state.last.measured and all(_config(p) in ("", target.config) for p in placed if target.config):
             self._capacity[target.profile] = state.last.measured
             if any(windows.get(name) for name in own):
                 self._reported.add(target.profile)
@@ -190,6 +201,11 @@ def _placement(pod: Obj) -> str:
         labels.get(names.LABEL_CLASS, ""),
         labels.get(names.LABEL_PLACEMENT, ""),
     )
+
+
+def _config(pod: Obj) -> str:
+    found: str = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_CONFIG, "")
+    return found
 
 
 def _host(ip: str) -> str:

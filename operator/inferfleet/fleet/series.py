@@ -20,7 +20,7 @@ class FleetSeries:
     replicas: Series = field(default_factory=dict)
     """(namespace, model, workload_class, pool, state): state is wanted or ready."""
     costs: Series = field(default_factory=dict)
-    """(namespace, model, workload_class, pool): USD per million output tokens."""
+    """(namespace, model, workload_class, pool): USD per million tokens of the class's unit."""
 
 
 def fleet_series(models: Iterable[Obj]) -> FleetSeries:

@@ -26,7 +26,7 @@ def compute_status(
     served: Mapping[str, float] | None,
     now: datetime,
 ) -> ModelStatus:
-    """`served` are output tokens per second by class; None before the first scrape: the last written number stays."""
+    """`served` are tokens per second by class; None before the first scrape: the last written number stays."""
     live = {p.name: p for p in seen.live}
     placements = [_placement(w, p, live.get(p.name), seen.status) for w in plan.workloads for p in w.placements]
     return ModelStatus(

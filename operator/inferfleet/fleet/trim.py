@@ -1,5 +1,6 @@
 """What informers keep of the objects of others: memory and wake-ups follow what is decided on. Pure."""
 
+from inferfleet import names
 from inferfleet.fleet.types import Obj
 from inferfleet.kube.informer import trim_metadata
 
@@ -18,7 +19,7 @@ _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 
 
 def trim_pod(obj: Obj) -> Obj:
-    """Names, labels, address, conditions and container states; no spec."""
+    """Names, labels, which configuration it has, address, conditions and container states; no spec."""
     status = {key: obj["status"][key] for key in _POD_STATUS if key in obj.get("status", {})}
     for field, kept in (
         ("initContainerStatuses", _CONTAINER),
@@ -27,7 +28,10 @@ def trim_pod(obj: Obj) -> Obj:
     ):
         if field in status:
             status[field] = [_only(item, kept) for item in status[field]]
-    return {"metadata": _only(obj["metadata"], _POD_META), "status": status}
+    metadata = _only(obj["metadata"], _POD_META)
+    if annotations := _only(obj["metadata"].get("annotations") or {}, (names.ANNOTATION_CONFIG,)):
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "status": status}
 
 
 def trim_deployment(obj: Obj) -> Obj:

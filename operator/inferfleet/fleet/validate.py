@@ -12,11 +12,13 @@ from inferfleet.api.model import ModelSpec, PlacementPolicy, Workload
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
 from inferfleet.catalog.near import unknown
+from inferfleet.fleet.build.dialect import untold
 from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, room, selector_of
 from inferfleet.fleet.sources import seen_as, source_of, sourceless, unmounted
 from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid, declared_demand
 from inferfleet.names import Reason, digest
 from inferfleet.planning.types import Pin, Pool, Question, Variant
+from inferfleet.planning.unit import without_answers
 from inferfleet.settings import Settings
 from inferfleet_runtime.engines import ENGINES, EngineProfile
 
@@ -53,7 +55,7 @@ def _architecture(given: Architecture, catalog: Catalog) -> tuple[ModelArchitect
             return found, given.preset, {}
         message = f"spec.architecture.preset: {unknown(given.preset, catalog.models)}"
         return Problem(Reason.ARCHITECTURE_UNKNOWN, message)
-    numbers = given.model_dump(exclude={"preset"}, exclude_none=True)
+    numbers = given.model_dump(exclude={"preset"} | (set() if given.encoder else {"encoder"}), exclude_none=True)
     if lacking := ", ".join(sorted(set(_NEEDED) - set(numbers))):
         return Problem(Reason.INVALID_SPEC, f"spec.architecture: without preset, also {lacking} must be given")
     try:
@@ -72,7 +74,7 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
     if not allows(class_.allowed_namespaces, seen.namespace_labels):
         message = f"WorkloadClass {workload.class_} does not allow namespace {seen.namespace} (spec.allowedNamespaces)"
         return Blocked(workload.class_, Problem(Reason.CLASS_NOT_ALLOWED, message))
-    class_ = class_.model_copy(update={"traffic": class_.traffic.overridden(workload.traffic)})
+    class_ = without_answers(class_.model_copy(update={"traffic": class_.traffic.overridden(workload.traffic)}))
     mine = (seen.namespace, seen.name, workload.class_)
     live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
     if problem := _vanished(live, seen, context[0]):
@@ -86,12 +88,12 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
 def _as_asked(known: _Known, class_: WorkloadClassSpec) -> _Known:
     """Numbers alone do not say whether a transformer generates or embeds, and it may do either: its class says.
 
-    What embeds passes no output matrix, so what was measured of it is about something else.
+    What embeds generates nothing, so what was measured of it is about something else. An encoder can do nothing else.
     """
-    if not known.numbers or class_.modality != "Embedding":
+    if not known.numbers or not (class_.modality == "Embedding" or known.architecture.encoder):
         return known
-    architecture = known.architecture.model_copy(update={"modality": class_.modality})
-    key = f"custom-{digest(known.numbers | {'modality': class_.modality})}"
+    architecture = known.architecture.model_copy(update={"modality": "Embedding"})
+    key = f"custom-{digest(known.numbers | {'modality': 'Embedding'})}"
     return replace(known, architecture=architecture, key=key)
 
 
@@ -128,6 +130,7 @@ def _question(
 ) -> Question:
     pools, catalog, settings = world
     running = {p.identity: p.replicas for p in _incumbents(workload.class_, seen, settings)}
+    live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
     demand = workload.demand
     return Question(
         architecture=known.architecture,
@@ -148,6 +151,7 @@ def _question(
         trusted_headers=settings.trusted_headers,
         guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
         running=running,
+        untold=untold(live, settings, keeps_image=known.spec.engine_update == "Manual"),
         unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
         - {p.name for p in pools},
         unreadable={name: p.message for name, p in seen.pools.items() if isinstance(p, Problem)},

@@ -9,6 +9,8 @@ from inferfleet_runtime.engines import ENGINES
 from inferfleet_runtime.engines.choice import MODULES
 from inferfleet_runtime.engines.openvino_genai import OPENVINO_GENAI
 
+LATENCY_CHUNK, THROUGHPUT_CHUNK = 128, 512
+"""Prompt tokens a step: small chunks keep the pauses short that a long prompt puts between others' tokens."""
 WITHOUT_WEIGHTS = ("NGram", "MTP")
 """Methods that a class may ask for without the Model declaring a speculator."""
 
@@ -33,20 +35,43 @@ def alternatives(candidate: Candidate, modality: str) -> tuple[str, ...]:
 def settings(candidate: Candidate, q: Question) -> Mapping[str, str]:
     """What differs from the engine's defaults, by name; empty where nothing does, as for all older measurements.
 
-    Lengths, slots and hardware have fields of their own in a CapacityProfile.
+    Lengths, slots and hardware have fields of their own in a CapacityProfile. What an image was never told of is
+    not in what it measures.
     """
+    identity = (candidate.pool.name, candidate.variant.name, candidate.engine)
+    if identity in q.untold:
+        return _chunk(q.workload)
     serving, others = q.workload.serving, alternatives(candidate, q.workload.modality)
     method = speculation(q.speculators, q.workload, candidate.engine)
+    generates = unit_of(q.workload) is Unit.GENERATED  # a text to embed is one step, and has no prefix that is kept
+    whole = not generates or serving.chunked_prefill == "Off"
     # openvino-genai caches no prefixes of tenants, and a pod that may choose prefers another then
     apart = q.trusted_headers and OPENVINO_GENAI.name in (candidate.engine, *others)
     given = {
-        "kvCache": "" if serving.kv_cache.dtype == "Auto" else serving.kv_cache.dtype,
-        "prefixCache": "Off" if serving.prefix_cache == "Off" else "",
-        "chunkedPrefill": "Off" if serving.chunked_prefill == "Off" else "",
+        "kvCache": "" if serving.kv_cache.dtype in ("Auto", _kv_default(candidate.engine)) else serving.kv_cache.dtype,
+        "prefixCache": "Off" if generates and serving.prefix_cache == "Off" else "",
+        "chunkedPrefill": "Off" if generates and serving.chunked_prefill == "Off" else "",
         "speculation": method or "",
         "speculator": q.speculators.get(method, "") if method else "",
         "adapters": "On" if q.adapted else "",
         "mayUse": "_".join(others),
         "tenants": "Apart" if apart else "",
     }
-    return {name: value for name, value in given.items() if value}
+    chunk = {} if whole else _chunk(q.workload)
+    return chunk | {name: value for name, value in given.items() if value}
+
+
+def _chunk(class_: WorkloadClassSpec) -> dict[str, str]:
+    """Only the larger one, which fewer classes have: what was measured with the other has its name already."""
+    chunk = prefill_chunk(class_)
+    return {} if chunk == LATENCY_CHUNK else {"prefillChunk": str(chunk)}
+
+
+def prefill_chunk(class_: WorkloadClassSpec) -> int:
+    """Prompt tokens of a step, between the tokens of other requests."""
+    return LATENCY_CHUNK if class_.slo.tpot else THROUGHPUT_CHUNK
+
+
+def _kv_default(engine: str) -> str:
+    """The number format that a bundled engine takes where none is asked for; empty: that of the model."""
+    return "F16" if engine in MODULES else ""

@@ -44,7 +44,7 @@ def _throughput(e: Evaluated, chosen: Evaluated) -> str:
 
 
 def joules(e: Evaluated) -> float:
-    """Energy per output token; candidates without a known power were rejected where it matters."""
+    """Energy per token of the class's unit; candidates without a known power were rejected where it matters."""
     assert e.joules_per_token is not None
     return e.joules_per_token
 

@@ -22,7 +22,7 @@ def least(q: Question, tokens_per_second: float) -> int:
 
 
 def load(possible: Iterable[Evaluated], q: Question) -> float:
-    """Output tokens per second that what runs now was given replicas for: the largest of the incumbents."""
+    """Tokens per second that what runs now was given replicas for: the largest of the incumbents."""
     return max((q.running.get(e.identity, 0) * e.tokens_per_second for e in possible), default=0.0)
 
 

@@ -176,6 +176,8 @@ class Question:
     """Whether the Model has LoRA adapters."""
     trusted_headers: bool = False
     """Whether a gateway in front of all pods sets tenant and priority of requests."""
+    untold: frozenset[tuple[str, str, str]] = frozenset()
+    """Identities of what runs an image of a release that knew no settings, and keeps it: it measures without them."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
 

@@ -19,6 +19,13 @@ def unit_of(class_: WorkloadClassSpec) -> Unit:
     return Unit.PROMPT if class_.modality == "Embedding" else Unit.GENERATED
 
 
+def without_answers(class_: WorkloadClassSpec) -> WorkloadClassSpec:
+    """Without the lengths of completions where there are none: they would count in the context and the measurement."""
+    if unit_of(class_) is Unit.GENERATED:
+        return class_
+    return class_.model_copy(update={"traffic": class_.traffic.model_copy(update={"output_tokens": None})})
+
+
 def counted(class_: WorkloadClassSpec) -> Lengths:
     """How many of these tokens a request has."""
     return class_.traffic.input_tokens if unit_of(class_) is Unit.PROMPT else class_.traffic.output

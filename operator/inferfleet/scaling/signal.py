@@ -71,6 +71,10 @@ _FIELDS = {
 }
 
 
+_SINCE_START = ("arrivals", "generated", "prompted")
+"""Counters that a restart sets back, each of which may be the only one that grew before: while all was refused, say."""
+
+
 def parse(text: str, at: float) -> PodSample:
     """Sum each metric over its labels. Raises ValueError for text that is no exposition, or lacks a metric."""
     values: dict[str, float] = {}
@@ -88,7 +92,7 @@ def parse(text: str, at: float) -> PodSample:
 
 def extend(window: Window, sample: PodSample, span: float) -> Window:
     """The window with one more sample, cut to `span` seconds; a counter that fell starts a new window."""
-    if window and (sample.generated < window[-1].generated or sample.prompted < window[-1].prompted):
+    if window and any(getattr(sample, name) < getattr(window[-1], name) for name in _SINCE_START):
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
 

@@ -32,6 +32,8 @@ class Target:
     """Median tokens of a request of the class."""
     unit: Unit
     """What these tokens, its demand and its capacity are."""
+    config: str = ""
+    """Hash of the configuration that its pods shall have; empty: not known."""
     planned_demand: float = 0.0
     """Tokens per second to hold ready until traffic is observed."""
 

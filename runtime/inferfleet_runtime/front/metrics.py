@@ -35,12 +35,14 @@ class Metrics:
         self.generation_tokens = self._counter(Metric.GENERATION_TOKENS, "Tokens generated.")
         self.arrivals = self._counter(Metric.ARRIVAL_REQUESTS, "Well-formed requests, refused ones included.")
         self.arrival_prompt_tokens = self._counter(
-            Metric.ARRIVAL_PROMPT_TOKENS, "Prompt tokens of those, estimated from their size on arrival."
+            Metric.ARRIVAL_PROMPT_TOKENS,
+            "Prompt tokens of those, estimated from their size on arrival and never below what was counted.",
         )
         self.rejected = self._counter(Metric.REJECTED_REQUESTS, "Requests refused because the queue was full.")
         self.slots = self._gauge(Metric.SLOTS, "Requests that decode at once.")
         self.capacity = self._gauge(
-            Metric.CAPACITY, "Generation tokens per second with every slot busy, measured before readiness."
+            Metric.CAPACITY,
+            "Tokens per second with every slot busy (of what embeds prompt tokens), measured before readiness.",
         )
         self.running = self._gauge(Metric.REQUESTS_RUNNING, "Requests that hold a slot.")
         self.waiting = self._gauge(Metric.REQUESTS_WAITING, "Requests in the queue.")

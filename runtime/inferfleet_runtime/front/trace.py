@@ -58,6 +58,7 @@ class Trace:
         """Correct the running counts: an event may hold several tokens, half a character none."""
         self.usage = usage
         self.metrics.prompt_tokens.inc(usage.prompt)
+        self.metrics.arrival_prompt_tokens.inc(max(0, usage.prompt - self.prompt))
         self.metrics.generation_tokens.inc(max(0, usage.completion - self.generated))
         self.prompt, self.generated = usage.prompt, usage.completion
 

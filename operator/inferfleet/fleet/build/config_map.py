@@ -11,14 +11,15 @@ from inferfleet.fleet.build.meta import child
 from inferfleet.fleet.build.serving import options, requests
 from inferfleet.fleet.sources import told
 from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet.planning.content import prefill_chunk
 from inferfleet_runtime import contract
 
-LATENCY_CHUNK, THROUGHPUT_CHUNK = 128, 512
-"""Prompt tokens a step: small chunks keep the pauses short that a long prompt puts between others' tokens."""
 QUEUED_WAVES = 4
 """Requests that may wait, in waves of all slots: more would wait longer than a client does."""
 QUEUED_TEXTS = 64
-"""The same for embeddings, where the lengths are those of a text: clients send many texts in one request."""
+"""The same for embeddings, where the lengths are those of a text."""
+REQUEST_TEXTS = 2048
+"""Texts that one request may bring in the OpenAI API: of median length, they must find room in an empty queue."""
 
 BENCHMARK_SECONDS = 4.0
 """At least one wave of all slots is measured; what is longer only lengthens the boot."""
@@ -73,9 +74,9 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
         quantize=contract.Quantize.model_validate({"type": variant.quantization}) if variant.quantize_from else None,
         slots=slots,
         context_tokens=traffic.context_tokens,
-        prefill_chunk_tokens=LATENCY_CHUNK if valid.spec.slo.tpot else THROUGHPUT_CHUNK,
+        prefill_chunk_tokens=prefill_chunk(valid.spec),
         threads=max(1, floor(chosen.candidate.pool.cores)),
-        admission=contract.Admission(max_queued_tokens=_queued(valid) * slots * traffic.context_tokens),
+        admission=contract.Admission(max_queued_tokens=_queued(valid, slots)),
         benchmark=contract.Benchmark(
             prompt_tokens=traffic.input_tokens.p50,
             output_tokens=traffic.output.p50,
@@ -88,8 +89,11 @@ def runtime_config(model: ModelView, valid: Valid, placement: Placement) -> cont
     )
 
 
-def _queued(valid: Valid) -> int:
-    return QUEUED_TEXTS if valid.spec.modality == "Embedding" else QUEUED_WAVES
+def _queued(valid: Valid, slots: int) -> int:
+    traffic = valid.spec.traffic
+    if valid.spec.modality != "Embedding":
+        return QUEUED_WAVES * slots * traffic.context_tokens
+    return max(QUEUED_TEXTS * slots * traffic.context_tokens, REQUEST_TEXTS * traffic.input_tokens.p50)
 
 
 def _device(valid: Valid, placement: Placement) -> contract.Device | None:
