@@ -162,6 +162,7 @@ def _build(builder: Builder, recipe: Recipe, root: Path, base: str, image: Image
     start = time.monotonic()
     arguments: list[str | Path] = [
         "--layers",
+        "--force-rm",  # of a build that failed, too: what it leaves is never looked at, and may be gigabytes
         *builder.platform(),
         "--tag",
         image.ref,
