@@ -116,7 +116,9 @@ def prepare(root, values, *commands):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(values))
     for command in commands:
-        subprocess.run([*COMMAND, command, "--root", root], check=True, capture_output=True, env=ENVIRONMENT)
+        argv = [*COMMAND, command, "--root", root]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stderr}"
 
 
 @contextmanager

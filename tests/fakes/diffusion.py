@@ -14,7 +14,8 @@ from waiting import until
 from inferfleet_runtime.api.media import Generation, MediaLimits, Pipeline, Shape
 from inferfleet_runtime.front.jobs import Bounds, Jobs, Shelf
 from inferfleet_runtime.front.media import Chance, Media, MediaCounters
-from inferfleet_runtime.front.media_serve import NoText, routes
+from inferfleet_runtime.front.media_serve import routes
+from inferfleet_runtime.front.media_start import NoText
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Service

@@ -2,7 +2,8 @@
 
 Shakes hands, answers `/metrics`, misbehaves.
 WAY: `well` ends with its standard input; `deaf` does not; `loud` writes more than a pipe holds to both
-outputs, in one line each, before it answers again; `broken` ends at once with an error.
+outputs, in one line each, before it answers again; `broken` ends at once with an error; `garbled` tells half of
+what it drafts, and then all of it.
 """
 
 import json
@@ -35,6 +36,9 @@ def main(way):
     say("0.00.000.001 I loading")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
     say(json.dumps({"address": f"http://127.0.0.1:{server.server_port}"}), sys.stdout)
+    if way == "garbled":
+        say('drafting {"on": tr', sys.stdout)
+        say('drafting {"on": true, "tokens": 3}', sys.stdout)
     if way == "loud":
         for stream in (sys.stdout, sys.stderr):
             say("secret" * (LOUD // 6), stream)

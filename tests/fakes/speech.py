@@ -13,15 +13,14 @@ from fakes.configs import runtime_config
 from prometheus_client import CollectorRegistry
 from waiting import until
 
+from inferfleet_runtime.api.sound import BYTES_PER_SECOND, SoundError
 from inferfleet_runtime.api.speech import (
-    BYTES_PER_SECOND,
     Listener,
     Segment,
-    SoundError,
     SpeechLimits,
     Transcript,
 )
-from inferfleet_runtime.front.media_serve import NoText
+from inferfleet_runtime.front.media_start import NoText
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Service
@@ -72,7 +71,7 @@ class FakeEar:
         return ""
 
 
-def decode(file: IO[bytes], longest: float) -> bytes:
+async def decode(file: IO[bytes], longest: float) -> bytes:
     """A file of this fake holds its seconds in digits; they sound like nothing."""
     text = file.read()
     if not text.strip().isdigit():
@@ -105,8 +104,27 @@ class Pod:
         await until(lambda: (admission.running, admission.waiting) == (running, waiting))
 
 
+class FakeDecoder:
+    """Decodes while `working` is set, one at a time; knows what it was given."""
+
+    def __init__(self):
+        self.working, self.begun, self.busy = asyncio.Event(), [], False
+
+    async def __call__(self, file: IO[bytes], longest: float) -> bytes:
+        """See `decode`."""
+        assert not self.busy, "two files at once"
+        self.begun.append(int(file.read()))
+        file.seek(0)
+        self.busy = True
+        try:
+            await self.working.wait()
+            return await decode(file, longest)
+        finally:
+            self.busy = False
+
+
 @asynccontextmanager
-async def speech_pod(max_queued_tokens=100_000, ear=None, **config):
+async def speech_pod(max_queued_tokens=100_000, ear=None, decoder=decode, **config):
     plain = {
         "engine": "transformers",
         "modality": "Audio",
@@ -118,7 +136,7 @@ async def speech_pod(max_queued_tokens=100_000, ear=None, **config):
     parsed, fake = runtime_config(**plain | config), ear or FakeEar()
     metrics = Metrics(CollectorRegistry(), "team/m", parsed.context_tokens)
     service = Service(parsed, NoText(fake), metrics, asyncio.get_running_loop().time)
-    speech = Speech(service, fake, decode)
+    speech = Speech(service, fake, decoder)
     speech.limits = SpeechLimits(service.limits.names, LISTENER, usual_seconds=30.0, usual_tokens=100)
     service.ready(capacity=50.0)
     async with TestClient(TestServer(application(service, routes(speech)))) as client:

@@ -163,6 +163,18 @@ async def test_a_form_with_a_file_or_a_field_twice_is_refused(tmp_path):
             assert response.status == 400, await response.text()
 
 
+@pytest.mark.parametrize(
+    "part", [b'name="prompt"\r\nContent-Type: text/plain; charset=foo', b'name="pro\x00mpt"'], ids=["charset", "NUL"]
+)
+async def test_a_form_that_is_malformed_is_400(tmp_path, part):
+    body = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n\r\nx\r\n--b--\r\n"
+    async with media_pod(tmp_path, VIDEOS) as p:
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        response = await p.client.post("/v1/videos", data=body, headers=headers)
+        assert response.status == 400
+        assert "the body is no form" in (await response.json())["error"]["message"]
+
+
 async def test_a_drain_waits_for_a_job(tmp_path):
     async with media_pod(tmp_path, VIDEOS) as p:
         p.maker.flowing.clear()

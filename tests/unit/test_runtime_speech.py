@@ -4,9 +4,11 @@ import asyncio
 import json
 import random
 
+import aiohttp
 import pytest
 from fakes.configs import runtime_config
-from fakes.speech import LISTENER, SEGMENTS, FakeEar, speech_pod
+from fakes.speech import LISTENER, SEGMENTS, FakeDecoder, FakeEar, speech_pod
+from waiting import until
 
 from inferfleet_runtime.api.speech import MAX_FILE, Hearing, Listener, SpeechLimits, Transcript
 from inferfleet_runtime.front.speech_serve import measure, speech_limits
@@ -85,6 +87,55 @@ async def test_a_deadline_that_passes_is_504():
         assert not p.ear.busy
 
 
+async def test_a_deadline_passes_while_a_file_is_decoded_too():
+    decoder = FakeDecoder()
+    async with speech_pod(decoder=decoder) as p:
+        response = await p.say(headers={"X-Inferfleet-Timeout": "0.05"})
+        assert (response.status, (await response.json())["error"]["code"]) == (504, "deadline_exceeded")
+        assert not decoder.busy
+
+
+async def test_files_are_decoded_one_at_a_time_the_higher_priority_first():
+    decoder = FakeDecoder()
+    async with speech_pod(decoder=decoder, requests={"trustedHeaders": True}) as p:
+        asked = []
+        for seconds, priority in [(b"1", "0"), (b"2", "0"), (b"3", "5")]:
+            asked.append(asyncio.create_task(p.say(seconds, headers={"X-Inferfleet-Priority": priority})))
+            await until(lambda: len(decoder.begun) + p.speech._decoding.admission.waiting == len(asked))
+        decoder.working.set()
+        assert [(await response).status for response in asked] == [200, 200, 200]
+    assert decoder.begun == [1, 3, 2]
+
+
+async def test_a_client_that_goes_ends_its_decoding_and_the_next_begins():
+    decoder = FakeDecoder()
+    async with speech_pod(decoder=decoder) as p:
+        first = asyncio.create_task(p.say(b"1"))
+        await until(lambda: decoder.begun == [1])
+        second = asyncio.create_task(p.say(b"2"))
+        await until(lambda: p.speech._decoding.admission.waiting == 1)
+        first.cancel()
+        await until(lambda: decoder.begun == [1, 2])
+        decoder.working.set()
+        assert (await second).status == 200
+
+
+async def test_nothing_is_decoded_for_a_queue_that_is_full():
+    decoder = FakeDecoder()
+    decoder.working.set()
+    async with speech_pod(max_queued_tokens=1600, decoder=decoder) as p:
+        p.ear.flowing.clear()
+        asked = [asyncio.create_task(p.say(b"30")) for _ in range(2)]
+        await p.until(running=1, waiting=1)
+        refused = await p.say(b"7")
+        assert (refused.status, (await refused.json())["error"]["code"]) == (429, "queue_full")
+        assert p.value("inferfleet:rejected_requests_total") == 1
+        assert p.value("inferfleet:arrival_requests_total") == 3
+        p.ear.flowing.set()
+        assert [(await response).status for response in asked] == [200, 200]
+    assert decoder.begun == [30, 30]
+
+
 async def test_sound_that_cannot_be_heard_or_is_too_long_is_refused():
     async with speech_pod() as p:
         for content, words in [(b"noise", "cannot be decoded"), (b"1501", "longer than 1500 s")]:
@@ -111,6 +162,42 @@ async def test_a_form_without_a_file_and_a_body_that_is_no_form_are_refused():
         assert (response.status, (await response.json())["error"]["param"]) == (400, "file")
         response = await p.client.post("/v1/audio/transcriptions", json={"model": "m"})
         assert "multipart/form-data" in (await response.json())["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'name="user"\r\nContent-Type: text/plain; charset=foo',
+        b'name="user"\r\nContent-Transfer-Encoding: foo',
+        b'name="us\x00er"',
+    ],
+    ids=["unknown charset", "unknown encoding", "NUL in a header"],
+)
+async def test_a_form_that_is_malformed_is_400(part):
+    body = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n\r\nx\r\n--b--\r\n"
+    async with speech_pod() as p:
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        response = await p.client.post("/v1/audio/transcriptions", data=body, headers=headers)
+        assert response.status == 400
+        assert "the body is no form" in (await response.json())["error"]["message"]
+
+
+async def test_a_form_of_thousands_of_fields_is_400_and_not_too_large():
+    async with speech_pod() as p:
+        response = await p.say(content=None, **{f"x{n}": "" for n in range(3000)})
+        assert (response.status, (await response.json())["error"]["message"]) == (400, "the form has too many fields")
+
+
+async def test_two_sounds_and_a_file_in_the_place_of_a_text_are_refused():
+    async with speech_pod() as p:
+        for name, words in [("file", "two files"), ("language", "must be a text, not a file")]:
+            form = aiohttp.FormData(default_to_multipart=True)
+            for field in ("file", name):
+                form.add_field(field, b"10", filename="en")
+            response = await p.client.post("/v1/audio/transcriptions", data=form)
+            error = (await response.json())["error"]
+            assert (response.status, error["param"]) == (400, name)
+            assert words in error["message"]
 
 
 async def test_what_other_models_and_no_engine_do_is_404():

@@ -8,18 +8,10 @@ from math import ceil
 from inferfleet_runtime.api.media import LARGEST
 from inferfleet_runtime.api.work import Work
 
-RATE = 16_000
-"""Samples a second of what the engine hears."""
-BYTES_PER_SECOND = 2 * RATE
-"""Of sound as it is handed on: signed 16-bit numbers, little-endian, one channel."""
 LONGEST_SECONDS = 1500.0
 """That a request may last, whatever is usual; OpenAI's bound for its newer models."""
 MAX_FILE = 25 * 2**20
 """Bytes of a file; OpenAI's bound."""
-
-
-class SoundError(Exception):
-    """The file cannot be heard. The message is for the client."""
 
 
 @dataclass(frozen=True)

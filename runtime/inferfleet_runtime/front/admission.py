@@ -73,6 +73,10 @@ class Admission:
         self._queued_tokens += work.total
         return Verdict.WAIT, evicted
 
+    def refuses(self, work: Work, priority: int = 0) -> bool:
+        """Whether `offer` would refuse it now."""
+        return len(self._running) >= self.slots and self._make_room(work.total, priority) is None
+
     def _make_room(self, tokens: int, priority: int) -> tuple[Hashable, ...] | None:
         """Who must go for so many tokens: the lowest priority first, of it the latest; None if that is not enough."""
         over = self._queued_tokens + tokens - self.max_queued_tokens

@@ -1,21 +1,19 @@
 """`POST /v1/audio/transcriptions`. An aiohttp shell around `Speech`."""
 
-from contextlib import closing
 from typing import Any
 
 from aiohttp import web
-from multidict import MultiDictProxy
 
 from inferfleet_runtime.api.caller import caller
 from inferfleet_runtime.api.errors import ApiError
-from inferfleet_runtime.api.speech import BYTES_PER_SECOND, MAX_FILE
+from inferfleet_runtime.api.sound import BYTES_PER_SECOND
+from inferfleet_runtime.api.speech import MAX_FILE
 from inferfleet_runtime.api.transcriptions import no_file, parse_transcription, too_large, transcription_answer
 from inferfleet_runtime.front.answering import answering
-from inferfleet_runtime.front.speech import Speech
+from inferfleet_runtime.front.forms import Form, Value, closing_files, form_of
+from inferfleet_runtime.front.speech import Speech, size_of
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
-Value = str | bytes | bytearray | web.FileField
-Form = MultiDictProxy[Value]
 
 
 def audio_routes(speech: Speech) -> list[web.RouteDef]:
@@ -24,10 +22,10 @@ def audio_routes(speech: Speech) -> list[web.RouteDef]:
     async def transcribe(request: web.Request, seen: dict[str, Any]) -> web.StreamResponse:
         arrived, who = speech.service.now(), caller(request.headers, speech.service.requests)
         form = await _form(request)
-        call = parse_transcription(_texts(form), speech.limits)
-        # closed here: a client that goes while others are heard must not keep a file until then
-        with closing(_file(form).file) as file:
-            sound = await speech.sound(file)
+        # closed here: what waits for others to be heard must not keep a file until then
+        with closing_files(form):
+            call = parse_transcription(_texts(form), speech.limits)
+            sound = await speech.sound(_file(form).file, who, arrived)
         seconds = len(sound) / BYTES_PER_SECOND
         seen["audio_seconds"] = round(seconds, 3)
         work = speech.limits.work(seconds)
@@ -44,33 +42,28 @@ async def _form(request: web.Request) -> Form:
     """Files of it lie on the disk. Raises ApiError."""
     if request.content_type != "multipart/form-data":
         raise ApiError(400, "the body must be a form (multipart/form-data) with the sound in the field `file`")
-    try:
-        return await request.post()
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large() from None
-    except ValueError as error:
-        raise ApiError(400, f"the body is no form: {error}") from error
+    return await form_of(request, too_large())
 
 
 def _file(form: Form) -> web.FileField:
     """The one sound. Raises ApiError."""
     files = [value for value in form.getall("file", []) if isinstance(value, web.FileField)]
-    if len(files) != 1:
+    if not files:
         raise no_file()
-    size = files[0].file.seek(0, 2)
-    files[0].file.seek(0)
-    if size > MAX_FILE:
+    if len(files) > 1:
+        raise ApiError(400, "the form has two files: one sound is heard at a time", param="file")
+    if size_of(files[0].file) > MAX_FILE:
         raise too_large()
     return files[0]
 
 
 def _texts(form: Form) -> dict[str, list[str]]:
-    """Every other field; a file under another name is one too, with its own name for a value."""
+    """Every other field. Raises ApiError."""
     names = [name for name in dict.fromkeys(form) if name != "file"]
-    return {name: [_text(value) for value in form.getall(name)] for name in names}
+    return {name: [_text(name, value) for value in form.getall(name)] for name in names}
 
 
-def _text(value: Value) -> str:
+def _text(name: str, value: Value) -> str:
     if isinstance(value, web.FileField):
-        return value.filename
+        raise ApiError(400, f"`{name}` must be a text, not a file: the sound goes into `file`", param=name)
     return value if isinstance(value, str) else value.decode(errors="replace")

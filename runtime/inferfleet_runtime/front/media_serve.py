@@ -4,10 +4,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -24,21 +23,19 @@ from inferfleet_runtime.front.bench import known_capacity
 from inferfleet_runtime.front.image_routes import image_routes
 from inferfleet_runtime.front.jobs import Bounds, Jobs, Shelf
 from inferfleet_runtime.front.media import Chance, Maker, Media, MediaCounters
+from inferfleet_runtime.front.media_start import NoText, first
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.serve import Ambient, drain, listening, stop_signal, until_stopped
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Phase, Service
 from inferfleet_runtime.front.video_routes import video_routes
-from inferfleet_runtime.hosts.backend import BackendError, Reply
 from inferfleet_runtime.hosts.diffusion.host import DiffusionHost, command, running_diffusion
-from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError, MediaHost
 
 log = logging.getLogger(__name__)
 
 PROBE_STEPS = 3
 """Of the picture before readiness: the fewest that tell the time of a step from that of all else."""
 PROBE_PROMPT = "a lighthouse at dusk"
-_LAST_WORDS_WITHIN = 2.0
 _MAX_SEED = 2**32
 _MOST_TOKENS = 10**7
 """Upper end of a histogram: image tokens of a long video."""
@@ -70,38 +67,6 @@ def chance(ambient: Ambient) -> Chance:
     return Chance(time.time, lambda: ambient.rng.randrange(_MAX_SEED), lambda: f"video_{secrets.token_hex(16)}")
 
 
-class Works(Protocol):
-    """Any engine beside text."""
-
-    def problem(self) -> str:
-        """Why it can do no more; empty while it works."""
-
-
-@dataclass(frozen=True)
-class NoText:
-    """See Backend: the health of what makes no text. Nothing routes text here."""
-
-    maker: Works
-
-    @asynccontextmanager
-    async def post(self, path: str, body: Mapping[str, Any], salt: str = "") -> AsyncIterator[Reply]:
-        """Raises BackendError."""
-        raise BackendError("this engine makes no text")
-        yield  # what makes it a generator
-
-    async def vocabulary(self) -> int:
-        """None to speak of."""
-        return 0
-
-    def counters(self) -> Mapping[str, float]:
-        """None of its own."""
-        return {}
-
-    def problem(self) -> str:
-        """See Backend."""
-        return self.maker.problem()
-
-
 def routes(media: Media) -> list[web.RouteDef]:
     """Of the configured modality. Raises ConfigError for one that the engine has not."""
     modality = media.service.config.modality or "Text"
@@ -123,18 +88,6 @@ async def _start(media: Media, host: DiffusionHost, ambient: Ambient) -> None:
     measured = await first(host, measure(host, media.limits, 1 if known else PROBE_STEPS, ambient.now))
     service.ready(known or measured)
     log.info("ready", extra={"tokens_per_second": round(known or measured, 2), "known": known is not None})
-
-
-async def first(host: MediaHost[Any, Any, Any], measuring: Awaitable[float]) -> float:
-    """What the first generation measures. Raises CommandError where it fails."""
-    try:
-        return await measuring
-    except BackendError as lost:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(host.ended(), _LAST_WORDS_WITHIN)
-        raise CommandError(f"the engine was lost at its first generation: {lost}") from lost
-    except (GenerationRefusedError, GenerationFailedError) as error:
-        raise CommandError(f"the engine failed its first generation: {error}; its log says where") from error
 
 
 def media_limits(config: RuntimeConfig, pipeline: Pipeline) -> MediaLimits:

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from math import ceil
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from inferfleet_runtime import contract
 from inferfleet_runtime.api.calls import limits
-from inferfleet_runtime.api.speech import RATE, Hearing, Listener, SpeechLimits
+from inferfleet_runtime.api.sound import RATE
+from inferfleet_runtime.api.speech import Hearing, Listener, SpeechLimits
 from inferfleet_runtime.config import Paths
 from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.engines.pytorch import torch_settings
@@ -18,12 +20,13 @@ from inferfleet_runtime.engines.transformers import TRANSFORMERS
 from inferfleet_runtime.errors import ConfigError
 from inferfleet_runtime.front.audio_routes import audio_routes
 from inferfleet_runtime.front.bench import known_capacity
-from inferfleet_runtime.front.media_serve import NoText, first
+from inferfleet_runtime.front.media_start import NoText, first
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.serve import Ambient, drain, listening, stop_signal, until_stopped
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Phase, Service
 from inferfleet_runtime.front.speech import Ear, Speech
+from inferfleet_runtime.hosts.speech.decoder import decode
 from inferfleet_runtime.hosts.speech.host import SpeechHost, command, running_speech
 from inferfleet_runtime.hosts.speech.messages import Said
 
@@ -37,8 +40,6 @@ _MOST_TOKENS = 10**5
 
 async def serve_speech(config: RuntimeConfig, paths: Paths, port: int, ambient: Ambient) -> None:
     """Serve the fetched model until SIGTERM or SIGINT, then drain. Raises CommandError when the engine ends."""
-    from inferfleet_runtime.hosts.speech.sound import decode  # noqa: PLC0415 - PyAV is of the extra `media` alone
-
     if config.modality not in TRANSFORMERS.modalities:
         raise ConfigError(f"modality: {TRANSFORMERS.name} serves Audio, not {config.modality or 'Text'}")
     # one sound takes all threads: a second beside it would slow both
@@ -92,7 +93,7 @@ async def measure(ear: Ear, limit: SpeechLimits, tokens: int, now: Callable[[], 
         made = done
 
     samples = round(limit.usual_seconds * RATE)
-    windows = max(1, round(limit.usual_seconds / limit.listener.window_seconds))
+    windows = ceil(limit.usual_seconds / limit.listener.window_seconds)
     hearing = Hearing(next(iter(limit.listener.languages)), exact_tokens=max(1, tokens // windows))
     await ear.generate(Said(hearing, rng.randbytes(2 * samples)), on_step)
     return made / max(now() - began, 1e-9)

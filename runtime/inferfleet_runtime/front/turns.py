@@ -34,8 +34,12 @@ class Turns:
                 metrics.queue_time.observe(self.service.now() - arrived)
                 yield
         except QueueFullError as full:
-            metrics.rejected.inc()
-            raise self.service.too_many() from full
+            raise self.too_many() from full
+
+    def too_many(self) -> ApiError:
+        """The 429 of a full queue, counted."""
+        self.service.metrics.rejected.inc()
+        return self.service.too_many()
 
     def finished(self, who: Caller, arrived: float, tokens: int, prompt_tokens: int) -> None:
         """A whole request is done."""

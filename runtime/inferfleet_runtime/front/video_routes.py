@@ -12,6 +12,7 @@ from inferfleet_runtime.api.errors import ApiError, unsupported
 from inferfleet_runtime.api.requests import decode
 from inferfleet_runtime.api.videos import VideoCall, no_such_video, page_of, parse_video
 from inferfleet_runtime.front.answering import answering, log_request
+from inferfleet_runtime.front.forms import closing_files, form_of
 from inferfleet_runtime.front.jobs import VideoJob
 from inferfleet_runtime.front.media import Media
 from inferfleet_runtime.front.record import log_defect
@@ -57,13 +58,11 @@ async def _body(request: web.Request) -> Any:
     """OpenAI's client sends a form, others JSON. Raises ApiError."""
     if request.content_type == "application/json":
         return decode(await request.read())
-    try:
-        form = await request.post()
-    except ValueError as error:
-        raise ApiError(400, f"the body is neither JSON nor a form: {error}") from error
-    if len(form) != len(set(form)):
-        raise ApiError(400, "a field of the form is given twice")
-    return dict(form)
+    form = await form_of(request, ApiError(413, "the body is too large: a video is asked for with words alone"))
+    with closing_files(form):
+        if len(form) != len(set(form)):
+            raise ApiError(400, "a field of the form is given twice")
+        return dict(form)
 
 
 def _who(media: Media, request: web.Request) -> Caller:
@@ -113,8 +112,7 @@ async def _begin(media: Media, call: VideoCall, who: Caller) -> VideoJob:
     """A job that waits or runs, in a task of its own. Raises the 429 of a full queue."""
     await _tidy(media)
     if media.jobs.full():
-        media.service.metrics.rejected.inc()
-        raise media.service.too_many()
+        raise media.too_many()
     chance, model = media.chance, media.service.config.served_model_name
     job = VideoJob(chance.video_id(), model, who.tenant, call.generation, chance.wall())
     media.jobs.add(job)

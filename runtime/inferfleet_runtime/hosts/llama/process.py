@@ -113,7 +113,14 @@ class LlamaServer:
             self._hello.set_result(line)
         async for said in lines(self._process.stdout):
             if said.startswith(TOLD):
-                self._drafting.put_nowait(json.loads(said.removeprefix(TOLD)))
+                self._take(said.removeprefix(TOLD))
+
+    def _take(self, told: str) -> None:
+        """What another thread or a library prints at the same time may stand in the middle of it."""
+        try:
+            self._drafting.put_nowait(json.loads(told))
+        except ValueError:
+            log.warning("the engine said something unreadable of its drafting", extra={"bytes": len(told)})
 
     async def _beat(self) -> None:
         """Ask for something that only the engine's loop can answer, again and again."""

@@ -78,12 +78,26 @@ class _Out:
 
 
 class _Inbox:
-    """Messages of standard input: what to make in order, what to stop at once."""
+    """Messages of standard input: what to make in order, what to stop at once.
+
+    Written by the reader's thread, asked by the other: single operations of sets and dictionaries are atomic.
+    """
 
     def __init__(self) -> None:
-        self.wanted: queue.SimpleQueue[tuple[Mapping[str, Any], bytes]] = queue.SimpleQueue()
+        self.wanted: queue.SimpleQueue[int] = queue.SimpleQueue()
+        """Ids, also of what was cancelled meanwhile: each is answered in its turn."""
+        self.waiting: dict[int, tuple[Mapping[str, Any], bytes]] = {}
         self.cancelled: set[int] = set()
-        """Ids; written by the reader's thread, asked by the other: single operations of a set are atomic."""
+
+    def put(self, message: Mapping[str, Any], content: bytes) -> None:
+        """Keep what to make, with its content, until it is made or cancelled."""
+        self.waiting[message["id"]] = message, content
+        self.wanted.put(message["id"])
+
+    def cancel(self, number: int) -> None:
+        """Stop it after its step; what has not begun takes no memory from now on, however long others take."""
+        self.cancelled.add(number)
+        self.waiting.pop(number, None)
 
     def read(self, out: _Out) -> None:
         """Until the input ends, and with it the process: nobody is there to take a result."""
@@ -93,9 +107,9 @@ class _Inbox:
             if message.get("ping"):
                 out.send({"pong": True})
             elif message.get("cancel"):
-                self.cancelled.add(message["id"])
+                self.cancel(message["id"])
             else:
-                self.wanted.put((message, content))
+                self.put(message, content)
         os._exit(0)
 
 
@@ -117,31 +131,35 @@ def work(
     os.environ |= _ENVIRONMENT
     try:
         engine = load(settings)
+    except ModuleNotFoundError as lacking:
+        _give_up(f"{lacking}: this engine needs the extra `media`, which the image's target `media` has")
     except (UnfitError, OSError, ValueError, RuntimeError) as error:
-        print(f"E {error}".replace("\n", " "), file=sys.stderr, flush=True)  # noqa: T201 - the reason, for the server
-        # Python's own end would abort: the other thread holds the lock of standard input
-        os._exit(1)
+        _give_up(str(error))
+    except Exception as defect:
+        _give_up(f"{type(defect).__name__}: {defect}")
     out.send({"hello": dialect.write_facts(engine.facts)})
     while True:
-        _make(_Work(engine, dialect), *inbox.wanted.get(), (out, inbox))
+        _make(_Work(engine, dialect), inbox.wanted.get(), (out, inbox))
 
 
-def _make(
-    what: _Work[messages.Facts, messages.Asked, messages.Made],
-    message: Mapping[str, Any],
-    content: bytes,
-    ends: tuple[_Out, _Inbox],
-) -> None:
+def _give_up(reason: str) -> NoReturn:
+    print(f"E {reason}".replace("\n", " "), file=sys.stderr, flush=True)  # noqa: T201 - the reason, for the server
+    # Python's own end would abort: the other thread holds the lock of standard input
+    os._exit(1)
+
+
+def _make(what: _Work[messages.Facts, messages.Asked, messages.Made], number: int, ends: tuple[_Out, _Inbox]) -> None:
     out, inbox = ends
-    number = message["id"]
+    taken = inbox.waiting.pop(number, None)
 
     def step(index: int) -> bool:
         out.send({"id": number, "step": index})
         return number not in inbox.cancelled
 
     try:
-        if number in inbox.cancelled:
+        if taken is None:  # cancelled before its turn
             raise CancelledError
+        message, content = taken
         made = what.engine.make(what.dialect.read_asked(message["make"], content), step)
         said, made_content = what.dialect.write_made(made)
         out.send({"id": number, "made": said}, made_content)

@@ -1,5 +1,6 @@
 """How sound and what was said travel to and from the process with the model. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,10 +15,11 @@ class Said:
 
     hearing: Hearing
     sound: bytes
-    """As `api.speech` has it: 16-bit numbers, 16,000 a second."""
+    """As `api.sound` has it."""
 
 
-def _read_transcript(said: Mapping[str, Any], _: bytes) -> Transcript:
+def _read_transcript(_: Mapping[str, Any], content: bytes) -> Transcript:
+    said = json.loads(content)
     segments = (Segment(**{**segment, "tokens": tuple(segment["tokens"])}) for segment in said["segments"])
     return Transcript(said["language"], tuple(segments))
 
@@ -27,6 +29,7 @@ SPEECH: Dialect[Listener, Said, Transcript] = Dialect(
     read_facts=lambda said: Listener(**said),
     write_asked=lambda said: (asdict(said.hearing), said.sound),
     read_asked=lambda said, sound: Said(Hearing(**said), sound),
-    write_made=lambda transcript: (asdict(transcript), b""),
+    # not in the line: hours of speech are more than the longest one
+    write_made=lambda transcript: ({}, json.dumps(asdict(transcript)).encode()),
     read_made=_read_transcript,
 )

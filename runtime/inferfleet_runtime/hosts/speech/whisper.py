@@ -11,7 +11,8 @@ import torch
 import transformers
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-from inferfleet_runtime.api.speech import RATE, Hearing, Listener, Segment, Transcript
+from inferfleet_runtime.api.sound import RATE
+from inferfleet_runtime.api.speech import Hearing, Listener, Segment, Transcript
 from inferfleet_runtime.engines.pytorch import TorchSettings, precision
 from inferfleet_runtime.hosts.media.weights import UnfitError, stored_type
 from inferfleet_runtime.hosts.media.worker import RefusedError
