@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 LOOKS = """
 import ctypes, pydantic_core, xllamacpp
@@ -29,3 +30,14 @@ def test_the_engines_calls_can_be_taken_and_given_back_and_those_of_others_canno
     # in a process of its own: what it writes to is the memory of a library
     done = subprocess.run([sys.executable, "-c", LOOKS], capture_output=True, text=True, check=False)
     assert done.stdout == "found\n", done.stderr
+
+
+def test_a_library_behind_a_symbolic_link_is_found(tmp_path):
+    import xllamacpp
+
+    real = Path(xllamacpp.xllamacpp.__file__)
+    (tmp_path / "builds").symlink_to(real.parent)
+    finds = "import sys; from inferfleet_runtime.hosts.llama.links import find; print(find(sys.argv[1], sys.argv[2:]))"
+    command = [sys.executable, "-c", finds, tmp_path / "builds" / real.name, "llama_process"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("{'llama_process'"), done.stderr

@@ -49,6 +49,7 @@ def find(path: str, names: Collection[str]) -> Mapping[str, Link] | None:
 
 def _base(path: str) -> int:
     """Where the library lies in memory."""
+    path = str(Path(path).resolve())  # the kernel names the file that a link leads to
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         if line.endswith(path):
             return int(line.split("-", 1)[0], 16)
