@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from inferfleet.api.base import Api, Column, Resource, cel, list_map
 from inferfleet.api.common import AcceptedStatus, LabelSelector
@@ -82,6 +82,14 @@ class CustomAccelerator(Api):
     ]
     watts: Annotated[int | None, Field(ge=1, le=100_000, description="Power of one accelerator in watts.")] = None
     engines: Annotated[list[EngineName], Field(min_length=1, max_length=16, description="Engines that run on it.")]
+
+    @field_validator("memory")
+    @classmethod
+    def _some_memory(cls, value: int | None) -> int | None:
+        """What an API server without the rule above has stored is refused here, in the same words."""
+        if value is not None and value < 0:
+            raise ValueError("memory must be above 0")
+        return value
 
 
 class HardwarePoolSpec(Api):
