@@ -121,6 +121,26 @@ async def test_a_refused_token_is_loaded_anew_once_and_many_callers_share_the_lo
     assert found == [OBJECT] * 20
 
 
+async def test_a_refused_request_is_repeated_over_the_same_connection() -> None:
+    peers = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        if request.headers["Authorization"] == "Bearer new":
+            return web.json_response(OBJECT)
+        response = web.StreamResponse(status=401)
+        await response.prepare(request)
+        await asyncio.sleep(0.05)
+        await response.write(b"a body that comes after its headers")
+        return response
+
+    async with serving(answer, "old", "new") as cluster:
+        assert await cluster.get(CONFIG_MAP, "n", "c") == OBJECT
+    assert len(peers) == 2
+    assert len(set(peers)) == 1
+
+
 async def test_a_token_that_stays_refused_is_passing_trouble() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response(status(401), status=401)

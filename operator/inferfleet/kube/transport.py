@@ -95,9 +95,12 @@ class Transport:
         try:
             response = await self._admitted(call, timeout)
             async with response:
-                if response.status >= 400:
-                    raise _error(response, await response.read())
-                yield response
+                try:
+                    if response.status >= 400:
+                        raise _error(response, await response.read())
+                    yield response
+                finally:
+                    _hang_up(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             # str() of a time-out is empty, so its type must speak for it.
             raise errors.Transient(f"{call.method} {call.path}: {type(e).__name__}: {e}") from e
@@ -107,7 +110,8 @@ class Transport:
         response = await self._send(call, access, timeout)
         if response.status != 401:
             return response
-        response.release()
+        # Read, and the next request goes over the same connection.
+        await response.read()
         return await self._send(call, await self._reload(access), timeout)
 
     async def _reload(self, failed: Access) -> Access:
@@ -132,6 +136,15 @@ class Transport:
             proxy=access.proxy,
             allow_redirects=False,
         )
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Close an answer's connection at once if the answer is not over: aiohttp would wait for the server's
+    part of the TLS farewell, which may take longer than our process lives.
+    """
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 async def _headers(call: Call, access: Access) -> dict[str, str]:
