@@ -1,12 +1,13 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
 # build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON,
-# VARIANT (of the processor: avx512 or amx).
+# VARIANT (of the processor: avx512 or amx), DATA (folder of public measurements, for bench-planner).
 NAME ?= inferfleet
 DIR ?=
 PORT ?=
 NETWORK ?=
 PYTHON ?= python3
 VARIANT ?= avx512
+DATA ?= ../shared/data
 VENV := build/venv
 BIN := $(VENV)/bin
 CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
@@ -16,7 +17,7 @@ MEDIA := build/venv-media
 MEDIA_STAMP := $(MEDIA)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime test-media e2e e2e-all variants bench-runtime bench-quality bench-images lint format generate golden check clean
+.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime test-media e2e e2e-all variants bench-runtime bench-quality bench-images bench-planner lint format generate golden check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +89,9 @@ bench-quality: $(STAMP) ## what every quantization of the project's own model lo
 
 bench-images: $(STAMP) ## sizes of the images (root; half an hour the first time)
 	$(BIN)/python -m e2e.bench.images
+
+bench-planner: $(STAMP) ## predictions, placements and recommendations on public measurements, DATA=folder (half an hour)
+	$(BIN)/python -m e2e.bench.planner --data $(DATA)
 
 lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .

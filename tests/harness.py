@@ -16,7 +16,7 @@ from inferfleet.catalog import loader
 from inferfleet.fleet.build import build
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile, view
+from inferfleet.fleet.reconcile import Context, Decided, Result, reconcile, view
 from inferfleet.fleet.trim import trim_deployment, trim_namespace, trim_node, trim_pod
 from inferfleet.fleet.types import ModelView, Plan
 from inferfleet.fleet.validate import validate
@@ -74,7 +74,7 @@ class Operator:
     settings: Settings = SETTINGS
     key: tuple[str, str] = ("default", "demo")
     now: datetime = NOW
-    scaled: Scaled = field(default_factory=Scaled)
+    scaled: Decided = field(default_factory=Decided)
 
     async def once(self) -> Result | None:
         """One reconcile on fresh informers."""

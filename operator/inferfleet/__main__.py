@@ -9,7 +9,22 @@ import sys
 from contextlib import suppress
 
 from inferfleet import __version__
-from inferfleet.cli import catalog, check, classes, crds, lint, reference, run, schemas
+from inferfleet.cli import (
+    catalog,
+    check,
+    classes,
+    crds,
+    diff,
+    explain,
+    fit,
+    lint,
+    plan,
+    predict,
+    reference,
+    run,
+    schemas,
+    snapshot,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +43,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"inferfleet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, crds, catalog, classes, reference, schemas, check, lint):
+    offline = (plan, diff, explain, snapshot, predict, fit)
+    for command in (run, *offline, crds, catalog, classes, reference, schemas, check, lint):
         command.add(commands)
-    return _done(parser.parse_args(argv))
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        getattr(args, "complain", parser.error)(f"unrecognized arguments: {' '.join(unknown)}")
+    return _done(args)
 
 
 def _done(args: argparse.Namespace) -> int:
@@ -47,18 +66,20 @@ def _done(args: argparse.Namespace) -> int:
         log.debug("traceback", exc_info=True)
         _drop_output()
         place = error.filename or ("standard output" if error.errno in _OUTPUT else "")
-        return _refused(args.command, f"{place}{': ' if place else ''}{error.strerror or error}")
+        return _refused(args, f"{place}{': ' if place else ''}{error.strerror or error}")
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in _OWN:
             raise
         install = f"pip install '.[{args.extra}]'"
-        return _refused(args.command, f"needs the Python package {package}; in a checkout of Inferfleet: {install}")
+        return _refused(args, f"needs the Python package {package}; in a checkout of Inferfleet: {install}")
 
 
-def _refused(command: str, message: str) -> int:
-    print(f"inferfleet {command}: {message}", file=sys.stderr)  # noqa: T201
-    return UNUSABLE
+def _refused(args: argparse.Namespace, message: str) -> int:
+    """`unusable` is the status of a command where 2 has another meaning."""
+    print(f"inferfleet {args.command}: {message}", file=sys.stderr)  # noqa: T201
+    status: int = getattr(args, "unusable", UNUSABLE)
+    return status
 
 
 def _drop_output() -> None:

@@ -46,6 +46,17 @@ class Metrics:
             registry=registry,
             buckets=(0.01, 0.1, 0.5, 1, 5),
         )
+        self.placing_seconds = Histogram(
+            "inferfleet_placing_seconds",
+            "Duration of one round of the placement program for the fleet.",
+            registry=registry,
+            buckets=(0.1, 0.5, 1, 5, 30),
+        )
+        self.placing_gap = Gauge(
+            "inferfleet_placing_gap_ratio",
+            "Share of the planned cost that is not proven to be needed, in the last round.",
+            registry=registry,
+        )
         self.conditions = Replaced(
             Gauge(
                 "inferfleet_model_condition",

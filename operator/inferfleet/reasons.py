@@ -54,10 +54,13 @@ REASONS: Mapping[str, str] = {
     Reason.PARALLELISM_UNSUPPORTED: "This release cannot spread a replica over that many accelerators.",
     Reason.EXTERNAL_NOT_ALLOWED: "The pool is an external provider, and the class does not set `limits.allowExternal`.",
     Reason.EXTERNAL_NOT_SERVED: "The pool is an external provider, and this release has no gateway to it yet.",
+    Reason.MODEL_NOT_OFFERED: "The provider lists no model of this architecture in `external.models`.",
     Reason.ACCELERATOR_UNKNOWN: "The catalog has no such hardware preset. Correct `accelerator`, or give `custom`.",
     Reason.ENGINE_UNSUPPORTED: "This release does not run any engine of the pool.",
     Reason.REPLICA_NOT_DECLARED: "The pool is of CPUs and does not say what a replica gets: set `nodes.replica`.",
     Reason.MODALITY_UNSUPPORTED: "The engine does not serve the class's `modality`.",
+    Reason.TOPOLOGY_UNSUPPORTED: "Hardware, engine or model cannot be spread so: accelerators in other counts, a "
+    "node with fewer, heads or experts that do not divide.",
     Reason.CONTEXT_TOO_LONG: "Long requests of the class (prompt and completion at p95) exceed the model's context.",
     Reason.QUANTIZATION_UNKNOWN: "The catalog has no such quantization; the message names similar ones.",
     Reason.QUANTIZATION_UNSUPPORTED: "The engine does not serve the quantization on this hardware.",
@@ -69,6 +72,8 @@ REASONS: Mapping[str, str] = {
     Reason.NO_PRICE: "The pool has no price, so its cost cannot be compared.",
     Reason.NO_POWER: "The class limits or optimizes energy, and nothing says what the hardware draws: set `power`.",
     Reason.MEMORY_DOES_NOT_FIT: "Weights, runtime and the KV cache of one request exceed 90 % of a replica's memory.",
+    Reason.OUTSIDE_ENVELOPE: "No prediction can be believed so far from all measurements, and nothing was measured "
+    "here: declare a CapacityProfile.",
     Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed.",
     Reason.COST_LIMIT_EXCEEDED: "Dearer than the class's `limits.costPer1MTokens`.",
     Reason.ENERGY_LIMIT_EXCEEDED: "It needs more than the class's `limits.joulesPerToken`.",
@@ -82,6 +87,9 @@ REASONS: Mapping[str, str] = {
     Reason.FASTEST_WITHIN_SLO: "It meets the targets and answers soonest.",
     Reason.LEAST_ENERGY_WITHIN_SLO: "It meets the targets with the least energy per token.",
     Reason.MOST_THROUGHPUT_WITHIN_SLO: "It meets the targets with the most tokens per second of a replica.",
+    Reason.CHEAPEST_FOR_FLEET: "It meets the targets, and what would be better for it alone is worth more to others.",
+    Reason.WORSE_FOR_FLEET: "Better for this workload alone, dearer in all: replicas that demand does not fill, or a "
+    "pool that others need more.",
     Reason.INCUMBENT_KEPT: "Another would be better by less than what a move must save, so what runs stays.",
     Reason.MOVES_PAUSED: "What serves would be replaced, and `--pause-moves` is set: it keeps serving as it is.",
     Reason.NO_CANDIDATE: "No combination of pool, variant and engine can serve the workload; `status.rejected` says "

@@ -17,7 +17,7 @@ from inferfleet.catalog import loader
 ROOT = Path(__file__).parents[2]
 SPECS = {resource.kind: resource.spec for resource in RESOURCES}
 FLEETS = sorted(
-    p for p in (ROOT / "examples").iterdir() if p.is_dir() and p.name not in ("reference", "gitops", "tutorial")
+    p for p in (ROOT / "examples").iterdir() if p.is_dir() and p.name not in ("reference", "gitops", "tutorial", "ci")
 )
 KIND_OF_PAGE = {"add-a-pool.md": "HardwarePool", "add-a-class.md": "WorkloadClass", "add-a-model.md": "Model"}
 PAGES = sorted(p for p in (ROOT / "docs").glob("*.md") if p.name != "reference.md")

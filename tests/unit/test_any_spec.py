@@ -30,7 +30,7 @@ from inferfleet.fleet.acceptance import class_verdicts, pool_verdicts, stamped
 from inferfleet.fleet.events import events
 from inferfleet.fleet.observe import Stores, node, observe, read_classes, read_pools
 from inferfleet.fleet.profiles import profile_objects
-from inferfleet.fleet.reconcile import Context, Scaled, decide
+from inferfleet.fleet.reconcile import Context, Decided, decide
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
 from inferfleet.fleet.types import Applied
 from inferfleet.kube.kinds import Obj
@@ -129,7 +129,7 @@ def reconciled(stores: Stores, world: World) -> tuple[Obj, list[Obj]]:
     assert seen
     decisions = {} if world.decided is None else {"chat": decision(world.decided)}
     context = Context(FakeCluster(), SETTINGS, loader.load(), lambda _: None)
-    plan, desired = decide(seen, Scaled(decisions), context)
+    plan, desired = decide(seen, Decided(decisions), context)
     status = compute_status(seen, plan, Applied(0), decisions, {"chat": 1.5} if world.ready else None, NOW)
     assert events(seen, status) is not None
     assert settled(without_wording(status))

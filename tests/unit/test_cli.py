@@ -13,7 +13,14 @@ import pytest
 from inferfleet.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-PRINTING = [["crds"], ["classes"], ["catalog", "list"], ["reference"], ["lint", "-f", str(ROOT / "examples")]]
+PRINTING = [
+    ["crds"],
+    ["classes"],
+    ["catalog", "list"],
+    ["reference"],
+    ["lint", "-f", str(ROOT / "examples")],
+    ["plan", "-f", str(ROOT / "examples/quickstart")],
+]
 INFERFLEET = [sys.executable, "-m", "inferfleet"]
 
 
@@ -68,16 +75,22 @@ def without(packages: set[str], *argv: str) -> "subprocess.CompletedProcess[str]
 
 
 def of_extra(extra: str) -> set[str]:
-    """Modules of an optional dependency."""
+    """Modules of an optional dependency, and of those that it names."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    names = {requirement.split(">")[0].replace("-", "_") for requirement in extras[extra]}
-    return {"yaml" if name == "pyyaml" else name for name in names}
+    found: set[str] = set()
+    for requirement in extras[extra]:
+        if requirement.startswith("inferfleet["):
+            found |= {module for inner in requirement[11:-1].split(",") for module in of_extra(inner)}
+        else:
+            found.add(requirement.split(">")[0].replace("-", "_"))
+    return {"yaml" if name == "pyyaml" else name for name in found}
 
 
-EVERY = of_extra("operator") | of_extra("lint")
+EVERY = of_extra("operator") | of_extra("lint") | of_extra("plan")
+COMMANDS = ("run", "plan", "diff", "explain", "snapshot", "crds", "catalog", "classes", "reference", "schemas")
 
 
-@pytest.mark.parametrize("command", ["", "run", "crds", "catalog", "classes", "reference", "schemas", "check", "lint"])
+@pytest.mark.parametrize("command", ["", *COMMANDS, "check", "lint"])
 def test_help_needs_nothing_but_the_package(command: str) -> None:
     done = without(EVERY, *command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -95,6 +108,10 @@ def test_help_needs_nothing_but_the_package(command: str) -> None:
         (["reference"], "lint"),
         (["schemas", "--out", "/proc/x"], "lint"),
         (["lint", "-f", "-"], "lint"),
+        (["plan", "-f", "-"], "plan"),
+        (["explain", "demo", "-f", "-"], "plan"),
+        (["explain", "demo"], "operator"),
+        (["snapshot"], "operator"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,
 )
@@ -108,11 +125,12 @@ def test_a_package_that_is_not_there_is_named_with_what_to_install(argv: list[st
 
 @pytest.mark.parametrize("command", PRINTING, ids=lambda command: command[0])
 def test_what_reads_and_prints_needs_the_lint_extra_alone(command: list[str]) -> None:
-    done = without(of_extra("operator") - of_extra("lint"), *command)
+    needed = of_extra("plan" if command[0] == "plan" else "lint")
+    done = without(EVERY - needed, *command)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["catalog", "check", "lint", "run"])
+@pytest.mark.parametrize("command", ["catalog", "check", "diff", "explain", "lint", "plan", "run", "snapshot"])
 def test_help_says_what_the_exit_statuses_mean(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

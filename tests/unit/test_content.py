@@ -14,8 +14,9 @@ from inferfleet.api.capacity_profile import SETTINGS
 from inferfleet.fleet.profiles import ledger, profile_objects
 from inferfleet.fleet.scaler import targets
 from inferfleet.fleet.types import Obj
-from inferfleet.planning.choose import candidates, profile_name
+from inferfleet.planning.candidates.enumerate import candidates
 from inferfleet.planning.content import alternatives, settings
+from inferfleet.planning.evaluate.evaluate import profile_names
 from inferfleet.planning.types import Evaluated
 
 RELEASED = "llama-3-2-1b-q4-0-cpu-x86-avx2-baed078452"
@@ -28,7 +29,7 @@ def name(serving: dict[str, Any] | None = None, engines: tuple[str, ...] = ("lla
     workload = parsed_class(serving={"maxBatchSize": 4, **(serving or {})}, **about)
     asked = question([make_pool(cores=4.0, engines=engines)], (Q4,), workload=workload, **changes)
     (candidate,) = [c for c in candidates(asked) if c.engine == "llama-cpp"]
-    return profile_name(candidate, asked, 4)
+    return profile_names(candidate, asked, [4])[0]
 
 
 def test_what_sets_nothing_apart_keeps_the_measurements_of_earlier_releases() -> None:

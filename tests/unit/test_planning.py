@@ -10,7 +10,9 @@ from make import parsed_class
 from questions import CATALOG, ENGINE, F16, LLAMA_1B, Q4, make_pool, question, reasons
 
 from inferfleet.names import Reason
-from inferfleet.planning.choose import candidates, choose, profile_name
+from inferfleet.planning.candidates.enumerate import candidates
+from inferfleet.planning.choose import choose
+from inferfleet.planning.evaluate.evaluate import profile_names
 from inferfleet.planning.performance import MEMORY_SHARE, memory_bytes, predict
 from inferfleet.planning.types import Evaluated, Measured, Pool
 
@@ -201,11 +203,11 @@ def test_a_disappointing_measurement_does_not_send_the_placement_wandering() -> 
 def test_the_profile_is_keyed_by_what_decides_the_speed() -> None:
     asked = question([make_pool(cores=4), make_pool("other", cores=4), make_pool("big", cores=8)], (Q4,))
     small, other, big = (
-        profile_name(c, asked, 4) for c in sorted(candidates(asked), key=lambda c: (c.pool.cores, c.pool.name))
+        profile_names(c, asked, [4])[0] for c in sorted(candidates(asked), key=lambda c: (c.pool.cores, c.pool.name))
     )
     assert small == other
     assert big != small
-    assert profile_name(candidates(asked)[0], asked, 8) != small
+    assert profile_names(candidates(asked)[0], asked, [8]) != [small]
 
 
 def test_the_prediction_is_near_what_the_preset_was_measured_from() -> None:

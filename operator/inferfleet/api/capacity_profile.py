@@ -24,6 +24,7 @@ SETTINGS = (
     "adapters",
     "mayUse",
     "tenants",
+    "parallelism",
 )
 """Names of what may be set apart from an engine's defaults: `planning.content.settings`."""
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-OPERATOR_EXTRA, YAML_EXTRA = "operator", "lint"
+OPERATOR_EXTRA, YAML_EXTRA, PLAN_EXTRA = "operator", "lint", "plan"
 """Of pyproject.toml: what a command needs beside the package itself, where less than everything will do."""
 
 

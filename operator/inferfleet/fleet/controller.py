@@ -14,8 +14,9 @@ from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.accepting import Accepting
 from inferfleet.fleet.observe import Stores, utc_now
+from inferfleet.fleet.placer import Placer
 from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
-from inferfleet.fleet.reconcile import Context, Scaled, reconcile
+from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, fleet_series
 from inferfleet.fleet.trim import same, same_but_status, trim_deployment, trim_namespace, trim_node, trim_pod
@@ -51,6 +52,8 @@ _TRIMS = {
     kinds.DEPLOYMENT: trim_deployment,
 }
 
+PLACING_RETRY_SECONDS = 10.0
+
 
 @dataclass
 class _Memory:
@@ -75,6 +78,7 @@ class Controller:
         self._context = Context(cluster, settings, catalog, self._written)
         self._queue: WorkQueue[Key] = WorkQueue()
         self._scaler = Scaler(settings.signal_max_age)
+        self._placer = Placer(catalog)
         self._memory = _Memory()
         self._accepting = Accepting(cluster, catalog, self._written, now)
         self._informers = Informers(
@@ -103,6 +107,7 @@ class Controller:
             log.info("synced", extra={"models": len(self._informers.items(kinds.MODEL))})
             group.create_task(self._accepting.run(self._stores))
             group.create_task(self._scaling())
+            group.create_task(self._placing())
             group.create_task(work(self._queue, self._reconcile, self._settings.workers, self._failed))
 
     def ages(self, now: float) -> dict[str, float]:
@@ -120,6 +125,7 @@ class Controller:
             self._queue.add((obj["metadata"]["namespace"], obj["metadata"]["name"]), Priority.USER)
         elif kind in _CLUSTER_WIDE:
             self._accepting.wake()
+            self._placer.wake()
             if kind in _JUDGED and same_but_status(old, new):
                 return
             for key in self._informers.items(kinds.MODEL):
@@ -154,20 +160,46 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> float | None:
         now = self._now()
-        scaled = Scaled(self._scaler.decisions(key), self._scaler.served(key), self._memory.status_written.get(key))
+        decided = Decided(
+            self._scaler.decisions(key),
+            self._scaler.served(key),
+            self._memory.status_written.get(key),
+            self._placer.assigned(key),
+        )
         with self._metrics.reconcile_seconds.time():
-            result = await reconcile(key, self._stores(), scaled, self._context, now)
+            result = await reconcile(key, self._stores(), decided, self._context, now)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.queue.set(len(self._queue))
         if result is None:
             self._scaler.plan(key, None, {})
+            self._placer.note(key, None)
             self._memory.status_written.pop(key, None)
             return None
         self._scaler.plan(key, result.plan, result.ledger, result.configs)
+        self._placer.note(key, result.plan)
         self._memory.profiles |= profile_objects(result.plan)
         if result.status_written:
             self._memory.status_written[key] = now
         return result.recheck
+
+    # --- placing ----------------------------------------------------------------------------
+
+    async def _placing(self) -> None:
+        """A round when something changed, and every minute; one that fails is logged and the next one comes."""
+        while True:
+            await self._placer.wait()
+            try:
+                found = await self._placer.round(self._stores(), self._scaler.demands())
+            except Exception:  # each workload goes on choosing alone
+                log.exception("placing the fleet failed")
+                await asyncio.sleep(PLACING_RETRY_SECONDS)
+                continue
+            if found is None:
+                continue
+            self._metrics.placing_seconds.observe(found.seconds)
+            self._metrics.placing_gap.set(found.plan.gap)
+            for key in found.moved:
+                self._queue.add(key, Priority.CHILD)
 
     # --- scaling ----------------------------------------------------------------------------
 

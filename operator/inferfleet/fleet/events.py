@@ -31,8 +31,8 @@ class Event:
 
 
 def events(seen: Observed, after: ModelStatus) -> list[Event]:
-    """Conditions that turned and replicas that changed; silence when nothing did."""
-    return [*_turned(seen.status, after), *_scaled(seen.status, after)]
+    """Conditions that turned, placements that began to move and replicas that changed; silence when nothing did."""
+    return [*_turned(seen.status, after), *_moving(seen.status, after), *_scaled(seen.status, after)]
 
 
 def _turned(before: ModelStatus, after: ModelStatus) -> list[Event]:
@@ -50,6 +50,23 @@ def _turned(before: ModelStatus, after: ModelStatus) -> list[Event]:
             continue
         found.append(Event("Normal" if good else "Warning", condition.reason, condition.message[:1000]))
     return found
+
+
+def _moving(before: ModelStatus, after: ModelStatus) -> list[Event]:
+    """A successor beside what serves: what each costs, and why."""
+    known = {p.name for p in before.placements}
+    served = {class_: p for p in before.placements if p.state == "Serving" for class_ in p.classes}
+    return [
+        Event("Normal", "Moving", f"{class_}: {_place(served[class_])} to {_place(p)}: {p.message}"[:1000])
+        for p in after.placements
+        for class_ in p.classes
+        if p.name not in known and p.state == "Starting" and class_ in served
+    ]
+
+
+def _place(placement: PlacementStatus) -> str:
+    cost = placement.cost_per1_m_tokens
+    return f"{placement.variant} on {placement.pool}" + (f" ({cost} USD per 1M tokens)" if cost else "")
 
 
 def _scaled(before: ModelStatus, after: ModelStatus) -> list[Event]:

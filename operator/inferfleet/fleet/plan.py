@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from inferfleet import names
 from inferfleet.fleet.types import (
@@ -21,8 +22,15 @@ from inferfleet.planning.choose import choose
 from inferfleet.planning.types import Answer, Evaluated, Rejection
 
 
-def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, replicas: Mapping[str, int]) -> Plan:
-    """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs."""
+def make_plan(
+    seen: Observed,
+    validated: tuple[Valid | Blocked, ...] | Problem,
+    replicas: Mapping[str, int],
+    assigned: Mapping[str, tuple[str, str, str]] = MappingProxyType({}),
+) -> Plan:
+    """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
+    what was chosen for the fleet as a whole; a workload without one chooses alone.
+    """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
         return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
@@ -32,7 +40,8 @@ def make_plan(seen: Observed, validated: tuple[Valid | Blocked, ...] | Problem, 
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
-        plans.append(_planned(_beside(item, added), seen, replicas.get(item.workload.class_)))
+        found = _planned(_assigned(_beside(item, added), assigned), seen, replicas.get(item.workload.class_))
+        plans.append(found if item.advised else replace(found, asked=item))
         for placement in plans[-1].placements:
             if placement.state != "Recommended":
                 added[placement.identity[0]] += max(0, placement.replicas - running.get(placement.name, 0))
@@ -43,6 +52,10 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
     """With what the Model's other workloads are about to take of each pool, which no pod shows yet."""
     pools = tuple(replace(p, free=p.free - added.get(p.name, 0)) for p in valid.question.pools)
     return replace(valid, question=replace(valid.question, pools=pools))
+
+
+def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Valid:
+    return replace(valid, question=replace(valid.question, assigned=assigned.get(valid.workload.class_)))
 
 
 def _running(seen: Observed, class_: str) -> list[Live]:
@@ -97,7 +110,7 @@ def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None
 
 def _identity(rejection: Rejection) -> tuple[str, str, str]:
     candidate = rejection.candidate
-    return candidate.pool.name, candidate.variant.name, candidate.engine
+    return candidate.pool.name, candidate.variant.name, candidate.how
 
 
 def _recommended(valid: Valid, chosen: Evaluated, running: list[Live], model: str) -> tuple[Placement, ...]:
@@ -165,7 +178,7 @@ def _wanted(valid: Valid, chosen: Evaluated, current: Live | None, decided: int 
 
 def _within_room(wanted: int, evaluated: Evaluated, current: Live | None) -> int:
     """No more than the pool has room for; what runs is never taken away for lack of it."""
-    return min(wanted, max(current.replicas if current else 0, evaluated.candidate.pool.free))
+    return min(wanted, max(current.replicas if current else 0, evaluated.candidate.free))
 
 
 def _replicas(valid: Valid, chosen: Evaluated, current: Live | None, decided: int | None) -> int:
@@ -181,4 +194,4 @@ def _as_it_is(live: Live, state: State) -> Placement:
 def _sentence(answer: Answer) -> str:
     assert answer.chosen
     candidate = answer.chosen.candidate
-    return f"{candidate.variant.name} on {candidate.pool.name} with {candidate.engine}: {answer.message}"
+    return f"{candidate.variant.name} on {candidate.pool.name} with {candidate.how}: {answer.message}"

@@ -104,7 +104,15 @@ def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Ca
         watts=spec.power.max_watts if spec.power else (accelerator.watts if accelerator else None),
         external=spec.external,
         spec=spec,
+        accelerators_per_node=_smallest(seen.nodes, spec, accelerator),
     )
+
+
+def _smallest(nodes: Iterable[Node], spec: HardwarePoolSpec, accelerator: Accelerator | None) -> int | None:
+    """Accelerators of the pool's node that has fewest: what spans several must fit on any. None where none has any."""
+    name = accelerator.resource_name if accelerator else None
+    there = (n.extended.get(name or "", 0) for n in matching(nodes, selector_of(spec, accelerator)) if n.usable)
+    return min(filter(None, there), default=None)
 
 
 def _left_of_quota(spec: HardwarePoolSpec, count: Decimal, namespace: str, held: int) -> int | None:

@@ -47,7 +47,7 @@ def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) ->
             "quantization": candidate.variant.quantization,
             "engine": candidate.engine,
             "accelerator": candidate.pool.accelerator_name,
-            "accelerators": format_cpu(parse_quantity(candidate.pool.cores)),
+            "accelerators": format_cpu(parse_quantity(candidate.accelerators)),
             "slots": chosen.prediction.slots,
             "inputTokens": lengths[0],
             "outputTokens": lengths[1],

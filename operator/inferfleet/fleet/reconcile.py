@@ -13,6 +13,7 @@ from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
+from inferfleet.fleet.assign import Identity
 from inferfleet.fleet.build import build
 from inferfleet.fleet.build.dialect import unspoken
 from inferfleet.fleet.events import Event, events
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """What the scaling loop knows of one Model."""
+class Decided:
+    """What the fleet's two loops know of one Model."""
 
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """By class."""
@@ -41,6 +42,8 @@ class Scaled:
     """Tokens per second by class, of its unit; None before the first scrape."""
     status_written: datetime | None = None
     """When live numbers were last written."""
+    assigned: Mapping[str, Identity] = field(default_factory=dict)
+    """What the placement program chose for the fleet as a whole, by class."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Result:
     """Seconds until it should be looked at again, whatever happens."""
 
 
-async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, now: datetime) -> Result | None:
+async def reconcile(key: Key, stores: Stores, decided: Decided, context: Context, now: datetime) -> Result | None:
     """Bring the cluster one step closer to the Model; None when the Model is gone.
 
     Raises passing API errors after the status has told of them.
@@ -76,7 +79,7 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
     seen = observe(key, stores, now, context.settings.capacity_max_age)
     if seen is None:
         return None
-    plan, desired = decide(seen, scaled, context)
+    plan, desired = decide(seen, decided, context)
     failed: errors.ApiError | None = None
     try:
         applied = await apply(desired, plan, seen, context.cluster, context.written)
@@ -85,8 +88,8 @@ async def reconcile(key: Key, stores: Stores, scaled: Scaled, context: Context, 
         applied = Applied(
             0, Problem(Reason.APPLY_FAILING, f"a child could not be written, and is tried again: {error}")
         )
-    status = compute_status(seen, plan, applied, scaled.decisions, scaled.served, now)
-    wrote = await _write_status(seen, status, scaled, context, now)
+    status = compute_status(seen, plan, applied, decided.decisions, decided.served, now)
+    wrote = await _write_status(seen, status, decided, context, now)
     if failed:
         raise failed
     return Result(plan, seen.ledger, applied.writes, wrote, _configs(desired), context.settings.resync_interval)
@@ -98,12 +101,13 @@ def _configs(desired: list[Obj]) -> dict[str, str]:
     return {name: notes.get(names.ANNOTATION_CONFIG, "") for name, notes in noted.items()}
 
 
-def decide(seen: Observed, scaled: Scaled, context: Context) -> tuple[Plan, list[Obj]]:
+def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, list[Obj]]:
     """The pure steps. A bug in them is this Model's condition, removes nothing, and stops no other Model."""
-    asked = {class_: decision.asked for class_, decision in scaled.decisions.items()}
+    asked = {class_: decision.asked for class_, decision in decided.decisions.items()}
     replicas = {class_: count for class_, count in asked.items() if count is not None}
     try:
-        plan = make_plan(seen, validate(seen, context.catalog, context.settings), replicas)
+        validated = validate(seen, context.catalog, context.settings)
+        plan = make_plan(seen, validated, replicas, decided.assigned)
         model = view(seen)
         if model is None:
             return plan, []
@@ -130,12 +134,12 @@ def view(seen: Observed) -> ModelView | None:
     return ModelView(seen.namespace, seen.name, seen.uid, seen.spec)
 
 
-async def _write_status(seen: Observed, status: ModelStatus, scaled: Scaled, context: Context, now: datetime) -> bool:
+async def _write_status(seen: Observed, status: ModelStatus, decided: Decided, context: Context, now: datetime) -> bool:
     """Once, at the end, if different; when only live numbers moved, not more often than they are due."""
     if without_wording(status) == without_wording(seen.status):
         return False
     recently = (
-        scaled.status_written and (now - scaled.status_written).total_seconds() < context.settings.status_interval
+        decided.status_written and (now - decided.status_written).total_seconds() < context.settings.status_interval
     )
     if recently and settled(status) == settled(seen.status):
         return False

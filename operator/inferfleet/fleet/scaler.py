@@ -38,7 +38,7 @@ def targets(plan: Plan) -> dict[str, Target]:
             replicas=target.replicas,
             minimum=workload.valid.least(target.evaluated.tokens_per_second),
             maximum=bounds.max,
-            room=target.evaluated.candidate.pool.free,
+            room=target.evaluated.candidate.free,
             planned_capacity=target.evaluated.tokens_per_second,
             utilization=float(spec.scaling.target_utilization),
             delay=spec.scaling.scale_in_delay.total_seconds(),
@@ -98,6 +98,10 @@ class Scaler:
         rounds = {class_: w.last for (owner, class_), w in self._workloads.items() if owner == key and w.last}
         found = {class_: last.served for class_, last in rounds.items() if last.served is not None}
         return found or None
+
+    def demands(self) -> dict[tuple[Key, str], float]:
+        """Tokens per second that each workload was last asked for, of its unit."""
+        return {owner: w.last.demand.tokens_per_second for owner, w in self._workloads.items() if w.last}
 
     def capacities(self) -> Mapping[str, Measured]:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""

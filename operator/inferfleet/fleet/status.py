@@ -127,7 +127,7 @@ def _rejected(class_: str, rejection: Rejection) -> Rejected:
         class_=class_,
         pool=candidate.pool.name,
         variant=candidate.variant.name,
-        engine=candidate.engine,
+        engine=candidate.how,
         reason=rejection.reason,
         binding_constraint=rejection.binding,
         message=rejection.message[:1024],

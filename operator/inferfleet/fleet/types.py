@@ -188,6 +188,8 @@ class WorkloadPlan:
     placements: tuple[Placement, ...]
     rejected: tuple[Rejection, ...] = ()
     valid: Valid | None = None
+    asked: Valid | None = None
+    """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.performance.types import Parallelism
+from inferfleet.planning.candidates.engines import unplaced_of
 from inferfleet.planning.types import Candidate, Question
 from inferfleet.planning.unit import Unit, unit_of
+from inferfleet.planning.ways import spread_words
 from inferfleet_runtime.engines import ENGINES
 from inferfleet_runtime.engines.choice import MODULES
 from inferfleet_runtime.engines.openvino_genai import OPENVINO_GENAI
@@ -15,12 +18,18 @@ WITHOUT_WEIGHTS = ("NGram", "MTP")
 """Methods that a class may ask for without the Model declaring a speculator."""
 
 
-def speculation(declared: Iterable[str], class_: WorkloadClassSpec, engine: str) -> str | None:
-    """The method that is used, if any. Auto takes the first of the declared that the engine has."""
+def speculation(
+    declared: Iterable[str], class_: WorkloadClassSpec, engine: str, has: frozenset[str] | None = None
+) -> str | None:
+    """The method that is used, if any. Auto takes the first of the declared that the engine has.
+
+    `has`: the engine's methods where it is not one that this release deploys.
+    """
     asked = class_.serving.speculation
     if unit_of(class_) is not Unit.GENERATED:
         return None
-    able = (method for method in declared if method in ENGINES[engine].speculation and asked in ("Auto", method))
+    known = ENGINES[engine].speculation if has is None else has
+    able = (method for method in declared if method in known and asked in ("Auto", method))
     return next(able, asked if asked in WITHOUT_WEIGHTS else None)
 
 
@@ -38,11 +47,12 @@ def settings(candidate: Candidate, q: Question) -> Mapping[str, str]:
     Lengths, slots and hardware have fields of their own in a CapacityProfile. What an image was never told of is
     not in what it measures.
     """
-    identity = (candidate.pool.name, candidate.variant.name, candidate.engine)
-    if identity in q.untold:
+    if candidate.identity in q.untold:
         return _chunk(q.workload)
     serving, others = q.workload.serving, alternatives(candidate, q.workload.modality)
-    method = speculation(q.speculators, q.workload, candidate.engine)
+    planned = unplaced_of(candidate, q)
+    has = planned.profile.speculation if planned else None
+    method = speculation(q.speculators, q.workload, candidate.engine, has)
     generates = unit_of(q.workload) is Unit.GENERATED  # a text to embed is one step, and has no prefix that is kept
     whole = not generates or serving.chunked_prefill == "Off"
     # openvino-genai caches no prefixes of tenants, and a pod that may choose prefers another then
@@ -56,6 +66,7 @@ def settings(candidate: Candidate, q: Question) -> Mapping[str, str]:
         "adapters": "On" if q.adapted else "",
         "mayUse": "_".join(others),
         "tenants": "Apart" if apart else "",
+        "parallelism": _spread(candidate.parallelism),
     }
     chunk = {} if whole else _chunk(q.workload)
     return chunk | {name: value for name, value in given.items() if value}
@@ -70,6 +81,12 @@ def _chunk(class_: WorkloadClassSpec) -> dict[str, str]:
 def prefill_chunk(class_: WorkloadClassSpec) -> int:
     """Prompt tokens of a step, between the tokens of other requests."""
     return LATENCY_CHUNK if class_.slo.tpot else THROUGHPUT_CHUNK
+
+
+def _spread(parallelism: Parallelism) -> str:
+    """Nothing where tensors alone are split: how many accelerators there are is a field of its own."""
+    alone = parallelism == Parallelism(tensor=parallelism.tensor)
+    return "" if alone else "-".join(spread_words(parallelism))
 
 
 def _kv_default(engine: str) -> str:

@@ -7,7 +7,7 @@ from inferfleet.api.figures import figures
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Quantization
 from inferfleet.names import Reason
-from inferfleet.planning.types import Variant
+from inferfleet.planning.ways import Variant
 
 FULL_PRECISION_BYTES = 2.0
 """Bytes per weight from which a format is what the model was published in: it needs no evidence."""
@@ -30,6 +30,11 @@ def evidence_holds(variant: Variant, quantization: Quantization, workload: Workl
         )
         return Reason.ACCURACY_LOSS_EXCEEDED, message
     return None
+
+
+def worst_loss(variant: Variant) -> Decimal | None:
+    """Percent lost on the benchmark on which the variant lost most; None where nothing was measured."""
+    return max((loss_percent(a) for a in variant.accuracy), default=None)
 
 
 def loss_percent(accuracy: Accuracy) -> Decimal:

@@ -23,24 +23,29 @@ class Objective:
     """Of one that lost to the second."""
 
 
+def _times(ratio: float) -> str:
+    shown = figures(ratio, 2)
+    return "as much as the chosen" if shown == "1" else f"{shown} times the chosen"
+
+
 def _cost(e: Evaluated, chosen: Evaluated) -> str:
     ratio = float(e.cost / chosen.cost) if chosen.cost else 1.0
-    return f"{e.cost} USD per 1M tokens, {figures(ratio, 2)} times the chosen"
+    return f"{e.cost} USD per 1M tokens, {_times(ratio)}"
 
 
 def _latency(e: Evaluated, chosen: Evaluated) -> str:
     ratio = e.prediction.end_to_end / chosen.prediction.end_to_end
-    return f"{latency(e.prediction.end_to_end)} a request expected, {figures(ratio, 2)} times the chosen"
+    return f"{latency(e.prediction.end_to_end)} a request expected, {_times(ratio)}"
 
 
 def _energy(e: Evaluated, chosen: Evaluated) -> str:
     mine, best = joules(e), joules(chosen)
-    return f"{figures(mine, 2)} J per token, {figures(mine / best if best else 1, 2)} times the chosen"
+    return f"{figures(mine, 2)} J per token, {_times(mine / best if best else 1)}"
 
 
 def _throughput(e: Evaluated, chosen: Evaluated) -> str:
     ratio = e.tokens_per_second / chosen.tokens_per_second
-    return f"{figures(e.tokens_per_second)} tokens/s a replica, {figures(ratio, 2)} times the chosen"
+    return f"{figures(e.tokens_per_second)} tokens/s a replica, {_times(ratio)}"
 
 
 def joules(e: Evaluated) -> float:

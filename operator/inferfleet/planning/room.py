@@ -23,6 +23,8 @@ def least(q: Question, tokens_per_second: float) -> int:
 
 def load(possible: Iterable[Evaluated], q: Question) -> float:
     """Tokens per second that what runs now was given replicas for: the largest of the incumbents."""
+    if not q.running:
+        return 0.0
     return max((q.running.get(e.identity, 0) * e.tokens_per_second for e in possible), default=0.0)
 
 
@@ -31,24 +33,25 @@ def lacks_room(e: Evaluated, q: Question, carried: float) -> Rejection | None:
 
     What runs already keeps its place.
     """
-    if e.identity in q.incumbents:
+    if e.identity in q.incumbents or e.candidate.offer:  # a provider's room is its rate limit
         return None
     taken_over = ceil(carried / e.tokens_per_second - ROUNDING)
     needed = min(max(least(q, e.tokens_per_second), taken_over), q.max_replicas)
-    return None if needed <= e.candidate.pool.free else exhausted(e.candidate, needed)
+    return None if needed <= e.candidate.free else exhausted(e.candidate, needed)
 
 
 def exhausted(candidate: Candidate, needed: int) -> Rejection:
     """So many replicas do not fit beside what is there."""
-    pool = candidate.pool
+    pool, spread = candidate.pool, candidate.parallelism.accelerators
     nodes = f"{pool.nodes} node{'' if pool.nodes == 1 else 's'}"
-    fits = room_words(pool) if pool.quota else f"{max(0, pool.free)} more fit on {nodes} of the pool"
-    binding = "quota" if pool.quota else "nodes"
-    return Rejection(candidate, Reason.POOL_EXHAUSTED, f"{needed} replicas are needed and {fits}", binding)
+    each = f" of {spread} accelerators" if spread > 1 else ""
+    fits = f"{max(0, candidate.free)} more fit on {nodes} of the pool"
+    binding, words = ("quota", room_words(pool)) if pool.quota else ("nodes", fits)
+    return Rejection(candidate, Reason.POOL_EXHAUSTED, f"{needed} replicas{each} are needed and {words}", binding)
 
 
 def room_words(pool: Pool) -> str:
-    """What bounds the replicas of a workload on a pool."""
+    """What bounds the replicas, of one accelerator each, of a workload on a pool."""
     if pool.quota:
         who = f"the quota of namespace {pool.quota} (spec.quotas of pool {pool.name}) leaves"
     else:

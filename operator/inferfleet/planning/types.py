@@ -1,93 +1,32 @@
 """What the planner is given and what it returns. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
-from inferfleet.api.artifacts import Accuracy
-from inferfleet.api.external import External
-from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.workload_class import WorkloadClassSpec
-from inferfleet.catalog.loader import Accelerator, ModelArchitecture, Quantization
+from inferfleet.catalog.loader import ModelArchitecture, Quantization
+from inferfleet.performance.types import Coefficients, Interval
+from inferfleet.planning.evidence import worst_loss
+from inferfleet.planning.ways import Candidate, Pin, Pool, Variant
 from inferfleet_runtime.engines import EngineProfile
 
-
-@dataclass(frozen=True)
-class Pool:
-    """A HardwarePool with what its nodes can still take."""
-
-    name: str
-    accelerator_name: str
-    accelerator: Accelerator | None
-    """None: the catalog has no such preset."""
-    engines: tuple[str, ...]
-    selector: Mapping[str, str]
-    """Labels of its nodes."""
-    cores: float
-    """Accelerators of one replica; for CPUs, cores."""
-    memory: int
-    """Bytes of one replica."""
-    price: Decimal | None
-    """USD for one accelerator-hour."""
-    nodes: int
-    """Matching nodes that may be used."""
-    free: int
-    """Replicas that fit beside what other workloads hold, within the namespace's quota."""
-    quota: str | None = None
-    """The namespace whose quota says what is free; None: the nodes do."""
-    allowed: bool = True
-    """Whether the Model's namespace may use it."""
-    watts: float | None = None
-    """Power of one accelerator at full load; None where nobody says."""
-    external: External | None = None
-    """A provider outside the cluster: no nodes."""
-    spec: HardwarePoolSpec | None = None
-    """As declared: what building pods needs of it."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A servable artifact of the Model."""
-
-    name: str
-    quantization: str
-    scheme: str = "file"
-    """Of the URI that its bytes come from."""
-    accuracy: tuple[Accuracy, ...] = ()
-    """Evidence of how much quantization cost."""
-    gguf: bool = False
-    """Whether its source is known to be one GGUF file."""
-    companions: str = ""
-    """Why the Model's speculators and adapters cannot be brought beside it; empty while they can."""
-
-
-@dataclass(frozen=True)
-class Pin:
-    """What the user chose instead of the planner; None is left to the planner."""
-
-    pool: str
-    variant: str
-    engine: str | None = None
-    tensor_parallel: int | None = None
-
-    @property
-    def words(self) -> str:
-        """What was chosen."""
-        return f"{self.variant} on {self.pool}" + (f" with {self.engine}" if self.engine else "")
-
-    def admits(self, pool: str, variant: str, engine: str) -> bool:
-        """Whether that is what the user chose."""
-        return (self.pool, self.variant) == (pool, variant) and (self.engine or engine) == engine
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One way to serve a workload, before anything is known of it."""
-
-    pool: Pool
-    variant: Variant
-    engine: str
+__all__ = [
+    "Answer",
+    "Bounds",
+    "Candidate",
+    "Evaluated",
+    "Measured",
+    "Pin",
+    "Pool",
+    "Prediction",
+    "Question",
+    "Rejection",
+    "TokenCosts",
+    "Unplaced",
+    "Variant",
+]
 
 
 @dataclass(frozen=True)
@@ -108,6 +47,39 @@ class Prediction:
     end_to_end: float
     tokens_per_second: float
     memory: float
+    bounds: "Bounds | None" = None
+    """None: nothing is known of the error."""
+    watts: float | None = None
+    """Of all its accelerators under this load; None: not predicted."""
+    outside: str = ""
+    """Why the prediction is outside of what the model was fitted on; empty: it is not."""
+
+    def believed(self, margin: float) -> "Prediction":
+        """With latencies so far from the middle towards the high end of their intervals: 0 the middle, 1 the end."""
+        if self.bounds is None or not margin:
+            return self
+        ends = (self.bounds.ttft, self.bounds.tpot, self.bounds.end_to_end)
+        ttft, tpot, whole = (i.mid + margin * (i.high - i.mid) for i in ends)
+        return replace(self, ttft=ttft, tpot=tpot, end_to_end=whole)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Within which 90 % of measurements are expected."""
+
+    ttft: Interval
+    tpot: Interval
+    end_to_end: Interval
+    tokens_per_second: Interval
+
+
+@dataclass(frozen=True)
+class TokenCosts:
+    """USD per million tokens of each kind at the planned utilization: `evaluate.price` says how they are split."""
+
+    input: Decimal
+    output: Decimal
+    """Zero where nothing is generated."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +95,39 @@ class Evaluated:
     capacity_source: Literal["Estimated", "Declared", "Benchmarked", "Observed"]
     cost: Decimal
     """USD per million of these tokens at the planned utilization."""
+    costs: TokenCosts | None = None
+    """The same by kind of token."""
+    startup_seconds: float = 0.0
+    """From the start of a pod to its first answer: a bound. Compilation for fixed shapes is part of it."""
 
     @property
     def joules_per_token(self) -> float | None:
-        """Power at full load over throughput; None where the power is not known."""
-        pool = self.candidate.pool
-        return None if pool.watts is None else pool.watts * pool.cores / self.tokens_per_second
+        """Power over throughput: predicted for the load, else at full load; None where the power is not known."""
+        watts, pool = self.prediction.watts, self.candidate.pool
+        if watts is None and pool.watts is not None:
+            watts = pool.watts * self.candidate.accelerators
+        return None if watts is None else watts / self.tokens_per_second
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its capacity comes from a prediction outside of all measurements."""
+        return self.capacity_source == "Estimated" and bool(self.prediction.outside)
+
+    @property
+    def accuracy_loss(self) -> Decimal | None:
+        """Percent of the baseline on the benchmark where the variant lost most; None without evidence."""
+        return worst_loss(self.candidate.variant)
+
+    @property
+    def hourly(self) -> float:
+        """USD of one replica for one hour; 0 of a provider, who charges by token."""
+        price = self.candidate.pool.price
+        return float(price) * self.candidate.accelerators if price is not None else 0.0
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Pool, variant and engine: what a placement is known by."""
-        return self.candidate.pool.name, self.candidate.variant.name, self.candidate.engine
+        """Of the candidate."""
+        return self.candidate.identity
 
 
 @dataclass(frozen=True)
@@ -144,6 +138,17 @@ class Rejection:
     reason: str
     message: str
     binding: str | None = None
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """An engine on an accelerator that the catalog knows and this release does not deploy."""
+
+    profile: EngineProfile
+    spreads: frozenset[str]
+    """Kinds of parallelism that it has: Tensor, Pipeline, Data, Expert."""
+    static_shapes: bool = False
+    """Whether it compiles for fixed shapes: lengths and batches are padded to the next power of two."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,8 @@ class Question:
     move_saving: float
     """Share of its score by which another must be better; infinite where moves are paused."""
     pin: Pin | None = None
+    assigned: tuple[str, str, str] | None = None
+    """Identity of what was chosen for the fleet as a whole; None: the workload chooses alone."""
     max_replicas: int = 1000
     guaranteed: float = 0.0
     """Tokens per second for which replicas always run."""
@@ -180,6 +187,18 @@ class Question:
     """Identities of what runs an image of a release that knew no settings, and keeps it: it measures without them."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
+    plan_unplaced: bool = False
+    """Whether what this release cannot deploy yet is judged and priced, too: engines of `unplaced`, providers."""
+    unplaced: Mapping[tuple[str, str], "Unplaced"] = field(default_factory=dict)
+    """By engine and accelerator: `candidates.engines.unplaced`."""
+    robust_margin: float | None = None
+    """How far towards the high end of a 90 % interval an expected latency is taken for the comparison with its target:
+    0 the middle, 1 the end. None: 1 for what is only planned; 0 for what this release deploys, since its pods measure
+    themselves within minutes and evidence replaces the estimate."""
+    believes_physics: bool = False
+    """Whether predictions outside of all measurements count, too."""
+    coefficients: Coefficients | None = None
+    """Of the performance model, for engines of `unplaced`; None: physics with a wide interval."""
 
     def engine(self, name: str) -> EngineProfile:
         """As the workload's class has it configured."""

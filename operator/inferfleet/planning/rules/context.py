@@ -9,7 +9,7 @@ def context_long_enough(c: Candidate, q: Question) -> Rejection | None:
 
     What runs already goes on: to freeze it would only end its scaling.
     """
-    if (c.pool.name, c.variant.name, c.engine) in q.incumbents:
+    if c.identity in q.incumbents:
         return None
     most, traffic = q.architecture.context_tokens, q.workload.traffic
     if most is None or traffic.longest <= most:

@@ -1,0 +1,65 @@
+"""`inferfleet predict`: predictions for rows with the columns of the silicon sample."""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inferfleet.catalog.loader import load
+from inferfleet.cli.writing import OPERATOR_EXTRA
+
+if TYPE_CHECKING:
+    from inferfleet.performance.silicon import Row
+    from inferfleet.performance.types import Estimate, Interval
+
+HEAD = (
+    "id", "ttft_ms", "ttft_low_ms", "ttft_high_ms", "tpot_ms", "tpot_low_ms", "tpot_high_ms",
+    "tokens_per_second", "watts", "regime", "abstained",
+)  # fmt: skip
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The flags."""
+    parser = commands.add_parser("predict", help="predict latency and throughput of deployments listed in a CSV file")
+    parser.add_argument(
+        "--csv", type=Path, required=True, help="rows with the columns of aiconfigurator's silicon_sample.csv"
+    )
+    parser.set_defaults(call=run, extra=OPERATOR_EXTRA)
+
+
+def run(args: argparse.Namespace) -> int:
+    """CSV to standard output, one line for each aggregated row; 2 with a sentence where a row cannot be understood."""
+    from inferfleet.performance.silicon import RowError, read_rows  # noqa: PLC0415  needs an extra
+
+    with args.csv.open(newline="", encoding="utf-8") as file:
+        try:
+            rows = read_rows(csv.DictReader(file), load())
+        except (RowError, csv.Error, UnicodeDecodeError) as error:
+            print(f"inferfleet predict: {args.csv}: {error}", file=sys.stderr)  # noqa: T201
+            return 2
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(HEAD)
+    writer.writerows(_lines(rows))
+    return 0
+
+
+def _lines(rows: list["Row"]) -> Iterator[tuple[str, ...]]:
+    from inferfleet.performance.load import coefficients  # noqa: PLC0415  needs an extra
+    from inferfleet.performance.predict import predict_many  # noqa: PLC0415
+
+    runs = [row.run for row in rows]
+    found = predict_many([row.setup for row in rows], [row.load for row in rows], coefficients(), runs)
+    for row, estimate in zip(rows, found, strict=True):
+        yield row.id, *_figures(estimate)
+
+
+def _figures(e: "Estimate") -> tuple[str, ...]:
+    rate, watts = f"{e.tokens_per_second.mid:.6g}", "" if e.watts is None else f"{e.watts:.4g}"
+    return (*_milliseconds(e.ttft), *_milliseconds(e.tpot), rate, watts, e.regime, e.abstained or "")
+
+
+def _milliseconds(interval: "Interval") -> tuple[str, str, str]:
+    mid, low, high = (f"{1000 * value:.6g}" for value in (interval.mid, interval.low, interval.high))
+    return mid, low, high

@@ -1,0 +1,98 @@
+"""The placement loop's memory: what every workload may choose from, and what the program chose for all.
+
+Called by the controller. Runs the program in a process of its own; reads and writes nothing of the cluster.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from inferfleet.catalog.loader import Catalog
+from inferfleet.fleet.assign import Asked, Identity, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.observe import Stores, node, read_pools
+from inferfleet.fleet.types import Key, Plan, PoolView
+from inferfleet.placing.process import place_apart
+from inferfleet.placing.types import Plan as FleetPlan
+from inferfleet.placing.types import Problem, Settings
+from inferfleet.planning.evaluate.memo import Memo
+from inferfleet.planning.options.build import fleet
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 1.0
+"""Changes come in bursts: an applied folder, a restart."""
+INTERVAL_SECONDS = 60.0
+"""Demand moves without any object changing."""
+SOLVER = Settings(time_limit=10.0, gap=0.001)
+Solve = Callable[[Problem, Settings], Awaitable[FleetPlan]]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one."""
+
+    moved: frozenset[Key]
+    """Models whose placement is not what was chosen for them."""
+    plan: FleetPlan
+    seconds: float
+
+
+class Placer:
+    """Remembers between rounds."""
+
+    def __init__(self, catalog: Catalog, solve: Solve = place_apart) -> None:
+        self._catalog, self._solve = catalog, solve
+        self._known: dict[Owner, Asked] = {}
+        self._standing: dict[Key, Counter[str]] = {}
+        self._told: dict[Owner, Identity] = {}
+        self._memo = Memo()
+        self._changed = asyncio.Event()
+
+    def note(self, key: Key, plan: Plan | None) -> None:
+        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
+        found = {(key, class_): a for class_, a in asked(plan).items()} if plan else {}
+        gone = [owner for owner in self._known if owner[0] == key and owner not in found]
+        if gone or found.keys() - self._known.keys():
+            self._changed.set()
+        for owner in gone:
+            del self._known[owner]
+            self._told.pop(owner, None)
+        self._known |= found
+        if plan:
+            self._standing[key] = standing(plan)
+        else:
+            self._standing.pop(key, None)
+
+    def wake(self) -> None:
+        """A pool, class or node changed."""
+        self._changed.set()
+
+    def assigned(self, key: Key) -> dict[str, Identity]:
+        """What was chosen for a Model's workloads, by class."""
+        return {class_: identity for (owner, class_), identity in self._told.items() if owner == key}
+
+    async def wait(self) -> None:
+        """Until a round is due."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), INTERVAL_SECONDS)
+        except TimeoutError:
+            return
+        await asyncio.sleep(GATHER_SECONDS)
+        self._changed.clear()
+
+    async def round(self, stores: Stores, demand: Mapping[Owner, float]) -> Round | None:
+        """Choose for all; None where there is nothing to choose."""
+        known, began = dict(self._known), time.monotonic()
+        if not known:
+            return None
+        pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
+        held = sum(self._standing.values(), Counter[str]())
+        there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
+        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
+        plan = await self._solve(found.problem, SOLVER)
+        self._told = {o: i for o, i in assignments(known, found, plan).items() if o in self._known}
+        moved = frozenset(o[0] for o, i in self._told.items() if self._known[o].chosen != i)
+        return Round(moved, plan, time.monotonic() - began)

@@ -1,0 +1,44 @@
+"""The placement program over all workloads of a world, as the operator's placement loop runs it. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from inferfleet.fleet.assign import Asked, Identity, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.observe import node, read_pools
+from inferfleet.fleet.placer import SOLVER
+from inferfleet.fleet.types import Key, Plan, PoolView
+from inferfleet.offline.world import World
+from inferfleet.planning.evaluate.memo import Memo
+from inferfleet.planning.options.build import fleet
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for the fleet as a whole."""
+
+    placements: Mapping[Owner, Identity] = field(default_factory=dict)
+    note: str = ""
+
+    def of(self, key: Key) -> dict[str, Identity]:
+        """Of one Model, by class."""
+        return {class_: identity for (owner, class_), identity in self.placements.items() if owner == key}
+
+
+def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[str, int]) -> Chosen:
+    """Nothing where there is only one workload, which has nobody to share with.
+
+    `others`: replicas by pool of Models that are not planned.
+    """
+    known: dict[Owner, Asked] = {(key, class_): a for key, plan in plans for class_, a in asked(plan).items()}
+    if len(known) < 2:
+        return Chosen()
+    from inferfleet.placing.place import place  # noqa: PLC0415  needs an extra
+
+    pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
+    held = sum((standing(plan) for _, plan in plans), Counter(others))
+    there = rooms(pools, [node(o) for o in world.stores.nodes.values()], held, world.catalog)
+    problem = fleet(workloads(known, {}), there, Memo(), sharing=False)
+    plan = place(problem.problem, SOLVER)
+    note = f"placed as one fleet, {plan.gap:.1%} above the least cost at most ({plan.status})"
+    return Chosen(assignments(known, problem, plan), note)

@@ -1,0 +1,1 @@
+"""Plans and comparisons as people and programs read them, a file for each form. Pure."""

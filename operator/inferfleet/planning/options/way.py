@@ -1,0 +1,141 @@
+"""A candidate as an option or provider of the placement program. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isinf
+
+from inferfleet.placing.types import Option, Provider
+from inferfleet.planning.objectives import OBJECTIVES
+from inferfleet.planning.options.merge import Workload
+from inferfleet.planning.options.prune import cheapest, undominated
+from inferfleet.planning.options.shared import Shared
+from inferfleet.planning.room import least
+from inferfleet.planning.rules.targets import margin_of
+from inferfleet.planning.types import Evaluated, Question
+
+HORIZON = 3600.0
+"""Seconds over which the cost of a start is spread: no forecast of demand reaches further."""
+MOST_MARGIN = 0.9
+"""Of a capacity is not believed at most."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a key of the problem means."""
+
+    offered: Option | Provider
+    each: Mapping[str, Evaluated]
+    """By workload that it may serve."""
+    mix: Evaluated | None = None
+    """Of several workloads: what is deployed for all of them."""
+
+    @property
+    def key(self) -> str:
+        """Of the option or provider."""
+        return self.offered.key
+
+
+def separate(w: Workload, possible: Sequence[Evaluated]) -> list[Way]:
+    """Options for one workload, without those that another beats at every load."""
+    running = [e for e in possible if e.identity in w.question.incumbents]
+    stay = bool(running) and isinf(w.question.move_saving)
+    offered = running if stay else possible
+    spent = sum(w.question.running.get(e.identity, 0) * e.hourly for e in running)
+    costs = _comparable(w.question, possible)
+    ways = {way.key: way for way in (_alone(w, e, spent, costs[e.identity]) for e in offered)}
+    options = [way.offered for way in ways.values() if isinstance(way.offered, Option)]
+    stays = {_key([w], e) for e in running}
+    kept = {o.key for o in (cheapest(options, stays, w.demand) if w.whole else undominated(options, stays, w.key))}
+    return [way for way in ways.values() if way.key in kept or isinstance(way.offered, Provider)]
+
+
+def _alone(w: Workload, e: Evaluated, spent: float, cost: float) -> Way:
+    q, key, runs = w.question, _key([w], e), e.identity in w.question.incumbents
+    opening = 0.0 if runs or isinf(q.move_saving) else q.move_saving * spent
+    if e.candidate.offer:
+        return Way(_provider(key, {w.key: e}, opening, runs), {w.key: e})
+    running = q.running.get(e.identity, 0)
+    bounds = Bounds(least(q, e.tokens_per_second), min(q.max_replicas, max(e.candidate.free, running)), running)
+    return Way(_option(key, e, {w.key: e.tokens_per_second}, Terms(cost, opening, _margin(e, q), bounds)), {w.key: e})
+
+
+def together(found: Sequence[Workload], q: Question, s: Shared) -> Way:
+    """The option of one placement for several workloads; `q` is their merged question."""
+    capacity = {key: e.tokens_per_second for key, e in sorted(s.each.items())}
+    least_of_all = max(least(w.question, capacity[w.key]) for w in found)
+    spent = sum(n * s.mix.hourly for w in found for n in w.question.running.values())
+    saving = min(w.question.move_saving for w in found)
+    opening = 0.0 if isinf(saving) else saving * spent
+    bounds = Bounds(least_of_all, min(q.max_replicas, s.mix.candidate.free))
+    terms = Terms(s.mix.hourly, opening, _margin(s.mix, q), bounds)
+    return Way(_option(_key(found, s.mix), s.mix, capacity, terms), s.each, s.mix)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of replicas."""
+
+    least: int
+    most: int
+    running: int = 0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """At which a candidate is offered."""
+
+    cost: float
+    """USD per replica-hour, or what is compared with it."""
+    opening: float
+    margin: float
+    replicas: Bounds
+
+
+def _option(key: str, e: Evaluated, capacity: Mapping[str, float], terms: Terms) -> Option:
+    return Option(
+        key=key,
+        pool=e.candidate.pool.name,
+        capacity=capacity,
+        cost=terms.cost,
+        accelerators=e.candidate.accelerators,
+        min_replicas=terms.replicas.least,
+        max_replicas=terms.replicas.most,
+        incumbent=terms.replicas.running,
+        opening=terms.opening,
+        starting=e.hourly * e.startup_seconds / HORIZON,
+        margin=terms.margin,
+    )
+
+
+def _margin(e: Evaluated, q: Question) -> float:
+    """How much of a capacity is not believed: nothing of what was measured, of an estimate down to the low end."""
+    bounds = e.prediction.bounds
+    if e.capacity_source != "Estimated" or bounds is None or not bounds.tokens_per_second.mid:
+        return 0.0
+    speed = bounds.tokens_per_second
+    return min(MOST_MARGIN, max(0.0, margin_of(e.candidate, q) * (speed.mid - speed.low) / speed.mid))
+
+
+def _provider(key: str, each: Mapping[str, Evaluated], opening: float, runs: bool) -> Provider:
+    limits = {name: e.tokens_per_second for name, e in each.items() if not isinf(e.tokens_per_second)}
+    return Provider(key, {name: float(e.cost) for name, e in each.items()}, limits, runs, opening)
+
+
+def _comparable(q: Question, possible: Sequence[Evaluated]) -> Mapping[tuple[str, str, str], float]:
+    """USD per replica-hour; for other goals than cost, an amount that is as much larger per token as the score is.
+
+    So one program weighs workloads with different goals: each at the price of its own best candidate.
+    """
+    nodes = [e for e in possible if not e.candidate.offer]
+    if q.workload.objective == "Cost" or not nodes:
+        return {e.identity: e.hourly for e in possible}
+    score = OBJECTIVES[q.workload.objective].score
+    best = min(nodes, key=lambda e: (score(e), e.identity))
+    token = best.hourly / best.tokens_per_second / (score(best) or 1.0)
+    return {e.identity: token * score(e) * e.tokens_per_second for e in nodes} | {
+        e.identity: 0.0 for e in possible if e.candidate.offer
+    }
+
+
+def _key(found: Iterable[Workload], e: Evaluated) -> str:
+    return "@".join(("+".join(w.key for w in found), "/".join(e.identity)))
