@@ -136,21 +136,7 @@ class Controller:
     # --- reconciling ------------------------------------------------------------------------
 
     def _stores(self) -> Stores:
-        items = {kind: self._informers.items(kind) for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)}
-        return Stores(
-            namespaces=items[kinds.NAMESPACE],
-            models=items[kinds.MODEL],
-            classes=items[kinds.WORKLOAD_CLASS],
-            pools=items[kinds.HARDWARE_POOL],
-            profiles=items[kinds.CAPACITY_PROFILE],
-            nodes=items[kinds.NODE],
-            deployments=items[kinds.DEPLOYMENT],
-            services=items[kinds.SERVICE],
-            config_maps=items[kinds.CONFIG_MAP],
-            disruption_budgets=items[kinds.POD_DISRUPTION_BUDGET],
-            network_policies=items[kinds.NETWORK_POLICY],
-            pods=items[kinds.POD],
-        )
+        return Stores.of(self._informers.items)
 
     async def _reconcile(self, key: Key) -> float | None:
         now = self._now()
