@@ -14,6 +14,7 @@ from fakes.cluster import FakeCluster
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
 from inferfleet.fleet.build import build
+from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.reconcile import Context, Result, Scaled, reconcile, view
@@ -50,7 +51,7 @@ def stores(cluster: FakeCluster) -> Stores:
     def held(kind: Kind) -> dict[tuple[str, str], Obj]:
         return {key_of(o): TRIMS.get(kind, trim_metadata)(o) for o in cluster.all(kind)}
 
-    return Stores.of(held)
+    return gather(held)
 
 
 @dataclass

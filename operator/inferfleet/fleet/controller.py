@@ -13,6 +13,7 @@ from datetime import datetime
 from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.accepting import Accepting
+from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Scaled, reconcile
@@ -136,7 +137,7 @@ class Controller:
     # --- reconciling ------------------------------------------------------------------------
 
     def _stores(self) -> Stores:
-        return Stores.of(self._informers.items)
+        return gather(self._informers.items)
 
     async def _reconcile(self, key: Key) -> float | None:
         now = self._now()

@@ -1,6 +1,6 @@
 """From what informers hold to one frozen `Observed`: the edge where raw objects become types. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,8 +17,6 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.fleet.pods import doing, failure
 from inferfleet.fleet.profiles import ledger
 from inferfleet.fleet.types import Key, Live, Node, Obj, Observed, PoolView, Problem
-from inferfleet.kube import kinds
-from inferfleet.kube.kinds import Kind
 from inferfleet.names import Reason
 
 Store = Mapping[Key, Obj]
@@ -41,24 +39,6 @@ class Stores:
     disruption_budgets: Store = field(default_factory=dict)
     network_policies: Store = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, held: Callable[[Kind], Store]) -> "Stores":
-        """What `held` gives of each kind."""
-        return cls(
-            namespaces=held(kinds.NAMESPACE),
-            models=held(kinds.MODEL),
-            classes=held(kinds.WORKLOAD_CLASS),
-            pools=held(kinds.HARDWARE_POOL),
-            profiles=held(kinds.CAPACITY_PROFILE),
-            nodes=held(kinds.NODE),
-            deployments=held(kinds.DEPLOYMENT),
-            services=held(kinds.SERVICE),
-            config_maps=held(kinds.CONFIG_MAP),
-            disruption_budgets=held(kinds.POD_DISRUPTION_BUDGET),
-            network_policies=held(kinds.NETWORK_POLICY),
-            pods=held(kinds.POD),
-        )
 
 
 def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) -> Observed | None:
