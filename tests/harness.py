@@ -14,6 +14,7 @@ from fakes.cluster import FakeCluster
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
 from inferfleet.fleet.build import build
+from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.reconcile import Context, Decided, Result, reconcile, view
@@ -50,20 +51,7 @@ def stores(cluster: FakeCluster) -> Stores:
     def held(kind: Kind) -> dict[tuple[str, str], Obj]:
         return {key_of(o): TRIMS.get(kind, trim_metadata)(o) for o in cluster.all(kind)}
 
-    return Stores(
-        namespaces=held(kinds.NAMESPACE),
-        models=held(kinds.MODEL),
-        classes=held(kinds.WORKLOAD_CLASS),
-        pools=held(kinds.HARDWARE_POOL),
-        profiles=held(kinds.CAPACITY_PROFILE),
-        nodes=held(kinds.NODE),
-        deployments=held(kinds.DEPLOYMENT),
-        services=held(kinds.SERVICE),
-        config_maps=held(kinds.CONFIG_MAP),
-        disruption_budgets=held(kinds.POD_DISRUPTION_BUDGET),
-        network_policies=held(kinds.NETWORK_POLICY),
-        pods=held(kinds.POD),
-    )
+    return gather(held)
 
 
 @dataclass

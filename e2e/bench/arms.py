@@ -36,13 +36,14 @@ ARMS: tuple[Arm, ...] = (
     Arm("naive_native", "naive with the native build", "F16", ONE, NATIVE, at_once=1, requests=3, primed=False),
     Arm("q4", "+ Q4_0", "Q4_0", ONE, at_once=1, requests=4, primed=False),
     Arm("q4_batch", "+ continuous batching, 16 slots", "Q4_0", {"prefixCache": "Off"}, requests=SLOTS),
-    Arm("wheel", "+ prefix fan-out (generic wheel)", "Q4_0"),
-    Arm("kernels", "+ the project's matrix products", "Q4_0", build=KERNELS),
-    Arm("native", "+ native build", "Q4_0", build=NATIVE),
+    Arm("fan_out", "+ prefix fan-out", "Q4_0"),
+    Arm("wheel", "+ the generic wheel's fastest type: Q4_K_S", "Q4_K_S"),
+    Arm("kernels", "Q4_0 + the project's matrix products", "Q4_0", build=KERNELS),
+    Arm("native", "Q4_0 + native build", "Q4_0", build=NATIVE),
     Arm("openvino_q8", "OpenVINO, Q8_0", "Q8_0", {"engine": "openvino-genai"}),
     Arm("openvino", "OpenVINO, Q4_0", "Q4_0", {"engine": "openvino-genai"}),
 )
-"""In the order of the table; each adds to the one before, but the second and OpenVINO."""
+"""In the order of the table; each adds to the one before, down to the generic wheel's best; the others to `fan_out`."""
 
 
 def draft(name: str, file: Path, build: str) -> tuple[Arm, Arm]:

@@ -64,10 +64,7 @@ def _write(path: Path, shape: Mapping[str, int], seed: str) -> None:
     tiny.add_tokenizer(writer, _words(shape["vocabulary"]))
     for name, tensor in _tensors(shape, seed):
         writer.add_tensor(name, tensor if tensor.ndim == 1 else tensor.astype(np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
 
 
 def _words(size: int) -> Any:

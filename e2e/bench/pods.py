@@ -43,11 +43,6 @@ class Pod:
             lines = response.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
-    def logged(self, message: str) -> list[dict[str, Any]]:
-        """Records of the log with this message."""
-        records = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
-        return [record for record in records if record.get("msg") == message]
-
 
 def configuration(model: Path, **changes: Any) -> dict[str, Any]:
     """A RuntimeConfig for a GGUF file of this machine."""

@@ -75,10 +75,10 @@ def builds() -> list[str]:
 
 def weights(folder: Path) -> dict[str, Path]:
     """The model in every quantization that is served, and the drafts; minutes the first time, then kept."""
-    print(f"models in {folder}: 5 GB, made once", flush=True)
+    print(f"models in {folder}: 6 GB, made once", flush=True)
     made = big.make(folder)
     files = {"F16": made.target, "draft": made.draft, "stranger": made.stranger}
-    for type_ in ("Q8_0", "Q4_0"):
+    for type_ in ("Q8_0", "Q4_0", "Q4_K_S"):
         files[type_] = quantized(made.target, type_)
     for name in ("draft", "stranger"):
         files[name] = quantized(files[name], "Q8_0")

@@ -22,28 +22,22 @@ CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-ARCHITECTURES: Mapping[str, dict[str, int]] = MappingProxyType(
+_TINY: Mapping[str, int] = MappingProxyType(
     {
-        "tiny": {
-            "layers": 8,
-            "hidden": 128,
-            "feed_forward": 384,
-            "heads": 4,
-            "kv_heads": 2,
-            "head_dim": 32,
-            "vocabulary": 2048,
-            "context": 4096,
-        },
-        "slight": {
-            "layers": 1,
-            "hidden": 128,
-            "feed_forward": 384,
-            "heads": 4,
-            "kv_heads": 2,
-            "head_dim": 32,
-            "vocabulary": 2048,
-            "context": 4096,
-        },
+        "layers": 8,
+        "hidden": 128,
+        "feed_forward": 384,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_dim": 32,
+        "vocabulary": 2048,
+        "context": 4096,
+    }
+)
+ARCHITECTURES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "tiny": _TINY,
+        "slight": {**_TINY, "layers": 1},
         "demo": {
             "layers": 8,
             "hidden": 512,
@@ -114,11 +108,16 @@ def make(path: Path, preset: str = "tiny", seed: int = 1) -> Path:
     for name, tensor in _tensors(shape, words.speakable(), np.random.default_rng(seed)):
         # norms stay in F32, as every converter for llama.cpp leaves them
         writer.add_tensor(name, tensor if tensor.ndim == 1 else tensor.astype(np.float16))
+    finish(writer)
+    return path
+
+
+def finish(writer: Any) -> None:
+    """Write what was added to a GGUF file, whose end it is."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
 
 
 def add_metadata(writer: Any, preset: str, shape: Mapping[str, int]) -> None:

@@ -29,7 +29,6 @@ _DECLARATIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("llama_free", None, (c_void_p,)),
     ("llama_model_get_vocab", c_void_p, (c_void_p,)),
     ("llama_model_ftype", c_int, (c_void_p,)),
-    ("llama_model_n_ctx_train", c_int32, (c_void_p,)),
     ("llama_vocab_n_tokens", c_int32, (c_void_p,)),
     ("llama_vocab_bos", c_int32, (c_void_p,)),
     ("llama_vocab_get_add_bos", c_bool, (c_void_p,)),

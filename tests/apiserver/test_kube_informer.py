@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import orjson
 from apiserver.control_plane import ControlPlane
+from fakes.followed import change, kept_running
 from fakes.objects import config_map
 
 from inferfleet import errors
@@ -76,17 +77,11 @@ class Line:
 @asynccontextmanager
 async def following(line: Line, scope: Scope, told: list[tuple[str, str]]) -> AsyncIterator[Informer]:
     def on_change(old: Obj | None, new: Obj | None) -> None:
-        what = "changed" if old and new else "appeared" if new else "went"
-        told.append((what, (new or old or {})["metadata"]["name"]))
+        told.append(change(old, new))
 
     informer = Informer(line, scope, on_change)  # type: ignore[arg-type]  # reads are all it uses
-    task = asyncio.ensure_future(informer.run())
-    try:
+    async with kept_running(informer):
         yield informer
-        assert not task.done(), "the informer ended"
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
 
 
 async def until(condition: Callable[[], bool]) -> None:

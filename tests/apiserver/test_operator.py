@@ -52,17 +52,22 @@ async def eventually(check: Callable[[], Any], seconds: float = 60.0) -> Any:
         return found
 
 
-@pytest.fixture
-async def world(cluster: KubernetesCluster, namespace: str) -> AsyncIterator[str]:
-    """A node, a pool and a class of this test alone; yields the namespace, which is their name, too."""
-    label = {"test": namespace}
-    node = make.node(namespace, ready=True, test=namespace)
-    pool = make.pool(namespace, labels=label)
+async def furnish(cluster: KubernetesCluster, name: str) -> None:
+    """A node, a pool and a class of this name; the first two have it as their label `test`."""
+    label = {"test": name}
+    node = make.node(name, **label)
+    pool = make.pool(name, labels=label)
     pool["spec"]["nodes"]["selector"] = label
     await cluster.apply({k: v for k, v in node.items() if k != "status"}, "test")
     await cluster.apply_status(node, "test")
     await cluster.apply(pool, "test")
-    await cluster.apply(make.workload_class(namespace), "test")
+    await cluster.apply(make.workload_class(name), "test")
+
+
+@pytest.fixture
+async def world(cluster: KubernetesCluster, namespace: str) -> AsyncIterator[str]:
+    """A node, a pool and a class of this test alone; yields the namespace, which is their name, too."""
+    await furnish(cluster, namespace)
     yield namespace
     for kind in (kinds.NODE, kinds.HARDWARE_POOL, kinds.WORKLOAD_CLASS):
         await cluster.delete(kind, "", namespace)

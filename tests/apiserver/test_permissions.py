@@ -11,7 +11,7 @@ from pathlib import Path
 import make
 import pytest
 from apiserver.control_plane import ControlPlane
-from apiserver.test_operator import CHILDREN, children, eventually
+from apiserver.test_operator import CHILDREN, children, eventually, furnish
 from chart.helm import one, render
 from chart.test_rbac import Needs, granted
 from harness import SETTINGS
@@ -82,15 +82,8 @@ def used(metrics: Metrics) -> tuple[Needs, list[str]]:
 async def test_the_operator_uses_every_permission_of_the_chart_and_needs_no_other(
     cluster: KubernetesCluster, namespace: str, kubeconfig: str
 ) -> None:
-    mine = {"test": namespace}
-    node = make.node(namespace, **mine)
-    pool = make.pool(namespace, labels=mine)
-    pool["spec"]["nodes"]["selector"] = mine
-    await cluster.apply({k: v for k, v in node.items() if k != "status"}, "test")
-    await cluster.apply_status(node, "test")
-    await cluster.apply(pool, "test")
-    await cluster.apply(make.workload_class(namespace), "test")
-    workload = {"class": namespace, "pools": {"matchLabels": mine}}
+    await furnish(cluster, namespace)
+    workload = {"class": namespace, "pools": {"matchLabels": {"test": namespace}}}
     model = make.model(namespace=namespace, workloads=[workload])
 
     async def there(count: int) -> bool:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from itertools import count
 
 from aiohttp.test_utils import TestClient, TestServer
 from fakes.configs import runtime_config
+from fakes.service import Watched
+from fakes.stepping import Stepping
 from prometheus_client import CollectorRegistry
-from waiting import until
 
 from inferfleet_runtime.api.media import Generation, MediaLimits, Pipeline, Shape
 from inferfleet_runtime.front.jobs import Bounds, Jobs, Shelf
@@ -27,51 +27,21 @@ VIDEOS = Pipeline("Video", Shape(512, 256, 20, 17, 8.0), grid=32, frame_grid=8, 
 PROMPT_TOKENS = 5
 
 
-@dataclass
-class FakeMaker:
-    """Strict: a second generation at once fails the test. Steps are made while `flowing` is set."""
-
-    error: Exception | None = None
-    """Raised after the first step."""
-    trouble: str = ""
-    flowing: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[Generation] = field(default_factory=list)
-    """Every generation, in order."""
-    busy: bool = False
-
-    def __post_init__(self) -> None:
-        """Steps are made unless a test stops them."""
-        self.flowing.set()
+class FakeMaker(Stepping[Generation]):
+    """Its files say what was asked for."""
 
     async def generate(self, asked: Generation, on_step: Callable[[int], None]) -> Made:
-        """See Maker. The file says what was asked for."""
-        assert not self.busy, "two generations at once"
-        self.asked.append(asked)
-        self.busy = True
-        try:
-            for step in range(asked.shape.steps):
-                await self.flowing.wait()
-                await asyncio.sleep(0)
-                on_step(step + 1)
-                if self.error:
-                    raise self.error
-        finally:
-            self.busy = False
+        """See Maker."""
+        await self.steps(asked, asked.shape.steps, on_step)
         return Made(f"{asked.format} of {asked.prompt} by {asked.seed}".encode(), PROMPT_TOKENS)
 
-    def problem(self) -> str:
-        """See Maker."""
-        return self.trouble
 
-
-class Pod:
+class Pod(Watched):
     """A media service in front of a fake, and a client of it."""
 
     def __init__(self, maker, media, client, clock):
-        self.maker, self.media, self.client, self.clock = maker, media, client, clock
-
-    def value(self, name, **labels):
-        return self.media.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
+        super().__init__(media.service, client)
+        self.maker, self.media, self.clock = maker, media, clock
 
     def draw(self, headers=None, **fields):
         body = {"model": "m", "prompt": "a house", **fields}
@@ -96,11 +66,6 @@ class Pod:
                 await asyncio.sleep(0.002)
         assert job["status"] == status, job
         return job
-
-    async def until(self, running, waiting=0):
-        """Wait until so many requests run and wait."""
-        admission = self.media.service.gate.admission
-        await until(lambda: (admission.running, admission.waiting) == (running, waiting))
 
 
 class Clock:

@@ -17,6 +17,12 @@ def config_map(name: str, **data: str) -> Obj:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 
+def change(old: Obj | None, new: Obj | None) -> tuple[str, str]:
+    """What an informer told, in a word, and of which object."""
+    what = "changed" if old and new else "appeared" if new else "went"
+    return what, (new or old or {})["metadata"]["name"]
+
+
 @dataclass
 class World:
     """A cluster, its clock, an informer on it, and what the informer told."""
@@ -31,8 +37,7 @@ class World:
         )
 
     def on_change(self, old: Obj | None, new: Obj | None) -> None:
-        what = "changed" if old and new else "appeared" if new else "went"
-        self.told.append((what, (new or old or {})["metadata"]["name"]))
+        self.told.append(change(old, new))
 
     def names(self) -> list[str]:
         return sorted(name for _, name in self.informer.items())
@@ -46,12 +51,20 @@ class World:
 
 
 @asynccontextmanager
-async def running(world: World) -> AsyncIterator[World]:
-    task = asyncio.ensure_future(world.informer.run())
-    await settle()
+async def kept_running(informer: Informer) -> AsyncIterator[None]:
+    """An informer that runs, and still does in the end."""
+    task = asyncio.ensure_future(informer.run())
     try:
-        yield world
+        yield
         assert not task.done(), "the informer ended"
     finally:
         task.cancel()
         await asyncio.wait((task,))
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[World]:
+    """With an informer that has heard of what is there."""
+    async with kept_running(world.informer):
+        await settle()
+        yield world

@@ -20,8 +20,5 @@ def make_adapter(path):
         tensor = f"blk.0.{name}.weight"
         writer.add_tensor(f"{tensor}.lora_a", rng.standard_normal((RANK, shape["hidden"]), dtype=np.float32))
         writer.add_tensor(f"{tensor}.lora_b", rng.standard_normal((rows, RANK), dtype=np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
     return path

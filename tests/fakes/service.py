@@ -16,23 +16,31 @@ from inferfleet_runtime.front.service import Phase, Service
 CHAT = "/v1/chat/completions"
 
 
-class Pod:
-    """A service in front of a fake engine, and a client of it."""
+class Watched:
+    """A service of which a test reads values and awaits states, and a client of it."""
 
-    def __init__(self, backend, service, client):
-        self.backend, self.service, self.client = backend, service, client
+    def __init__(self, service, client):
+        self.service, self.client = service, client
 
     def value(self, name, **labels):
         return self.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
-
-    def chat(self, headers=None, **fields):
-        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
-        return self.client.post(CHAT, json=body, headers=headers)
 
     async def until(self, running, waiting=0):
         """Wait until so many requests run and wait."""
         admission = self.service.gate.admission
         await until(lambda: (admission.running, admission.waiting) == (running, waiting))
+
+
+class Pod(Watched):
+    """A service in front of a fake engine, and a client of it."""
+
+    def __init__(self, backend, service, client):
+        super().__init__(service, client)
+        self.backend = backend
+
+    def chat(self, headers=None, **fields):
+        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, **fields}
+        return self.client.post(CHAT, json=body, headers=headers)
 
 
 @asynccontextmanager

@@ -4,14 +4,14 @@ import asyncio
 import io
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import IO
 
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 from fakes.configs import runtime_config
+from fakes.service import Watched
+from fakes.stepping import Stepping
 from prometheus_client import CollectorRegistry
-from waiting import until
 
 from inferfleet_runtime.api.sound import BYTES_PER_SECOND, SoundError
 from inferfleet_runtime.api.speech import (
@@ -20,12 +20,12 @@ from inferfleet_runtime.api.speech import (
     SpeechLimits,
     Transcript,
 )
+from inferfleet_runtime.front.audio_routes import audio_routes
 from inferfleet_runtime.front.media_start import NoText
 from inferfleet_runtime.front.metrics import Metrics
 from inferfleet_runtime.front.server import application
 from inferfleet_runtime.front.service import Service
 from inferfleet_runtime.front.speech import Speech
-from inferfleet_runtime.front.speech_serve import routes
 from inferfleet_runtime.hosts.speech.messages import Said
 
 LISTENER = Listener({"en": "english", "de": "german"}, chooses=True, window_seconds=30.0, positions=1500)
@@ -36,39 +36,13 @@ SEGMENTS = (
 TOKENS = 5
 
 
-@dataclass
-class FakeEar:
-    """Strict: a second transcription at once fails the test. Tokens come while `flowing` is set."""
-
-    error: Exception | None = None
-    """Raised after the first token."""
-    flowing: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[Said] = field(default_factory=list)
-    busy: bool = False
-
-    def __post_init__(self) -> None:
-        """Tokens come unless a test stops them."""
-        self.flowing.set()
+class FakeEar(Stepping[Said]):
+    """A step is a token; it always hears the same."""
 
     async def generate(self, asked: Said, on_step: Callable[[int], None]) -> Transcript:
         """See Ear."""
-        assert not self.busy, "two transcriptions at once"
-        self.asked.append(asked)
-        self.busy = True
-        try:
-            for token in range(asked.hearing.exact_tokens or TOKENS):
-                await self.flowing.wait()
-                await asyncio.sleep(0)
-                on_step(token + 1)
-                if self.error:
-                    raise self.error
-        finally:
-            self.busy = False
+        await self.steps(asked, asked.hearing.exact_tokens or TOKENS, on_step)
         return Transcript(asked.hearing.language or "de", SEGMENTS)
-
-    def problem(self) -> str:
-        """See Ear."""
-        return ""
 
 
 async def decode(file: IO[bytes], longest: float) -> bytes:
@@ -81,14 +55,12 @@ async def decode(file: IO[bytes], longest: float) -> bytes:
     return bytes(int(text) * BYTES_PER_SECOND)
 
 
-class Pod:
+class Pod(Watched):
     """A service in front of a fake, and a client of it."""
 
     def __init__(self, ear, speech, client):
-        self.ear, self.speech, self.client = ear, speech, client
-
-    def value(self, name, **labels):
-        return self.speech.service.metrics.registry.get_sample_value(name, {"model_name": "team/m", **labels})
+        super().__init__(speech.service, client)
+        self.ear, self.speech = ear, speech
 
     def say(self, content=b"10", headers=None, **fields):
         form = aiohttp.FormData(default_to_multipart=True)
@@ -97,11 +69,6 @@ class Pod:
         for name, value in {"model": "m", **fields}.items():
             form.add_field(name, value)
         return self.client.post("/v1/audio/transcriptions", data=form, headers=headers)
-
-    async def until(self, running, waiting=0):
-        """Wait until so many requests run and wait."""
-        admission = self.speech.service.gate.admission
-        await until(lambda: (admission.running, admission.waiting) == (running, waiting))
 
 
 class FakeDecoder:
@@ -139,5 +106,5 @@ async def speech_pod(max_queued_tokens=100_000, ear=None, decoder=decode, **conf
     speech = Speech(service, fake, decoder)
     speech.limits = SpeechLimits(service.limits.names, LISTENER, usual_seconds=30.0, usual_tokens=100)
     service.ready(capacity=50.0)
-    async with TestClient(TestServer(application(service, routes(speech)))) as client:
+    async with TestClient(TestServer(application(service, audio_routes(speech)))) as client:
         yield Pod(fake, speech, client)

@@ -6,9 +6,9 @@ import subprocess
 import time
 
 import pytest
+from fakes.configs import runtime_config
 
 from e2e.models import tiny
-from inferfleet_runtime.contract import RuntimeConfig
 from inferfleet_runtime.hosts.llama.host import running_llama
 from inferfleet_runtime.weights.quantizing.job import Job, quantize
 
@@ -22,18 +22,6 @@ extern "C" void ggml_gemm_q4_0_8x8_q8_0(int, float* s, std::size_t bs, const voi
         for (int column = 0; column < nc; ++column) s[row * bs + column] = 0;
 }
 """
-CONFIG = {
-    "servedModelName": "team/tiny",
-    "workloadClass": "chat",
-    "engine": "llama-cpp",
-    "source": {"uri": "file:///unused.gguf"},
-    "slots": 2,
-    "contextTokens": 512,
-    "threads": 1,
-    "admission": {"maxQueuedTokens": 8000},
-    "benchmark": {"promptTokens": 32, "outputTokens": 32},
-    "drainSeconds": 30,
-}
 
 pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="there are kernels for x86-64 alone"),
@@ -53,7 +41,7 @@ async def test_the_engines_own_calls_reach_the_kernels_beside_it(weights, tmp_pa
     subprocess.run(["c++", "-shared", "-fPIC", tmp_path / "spy.cpp", "-o", tmp_path / "kernels.so"], check=True)
     monkeypatch.setenv("INFERFLEET_ENGINE_DIR", str(tmp_path))
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
-    async with running_llama(RuntimeConfig.model_validate(CONFIG), weights, time.monotonic) as llama:
+    async with running_llama(runtime_config(contextTokens=512), weights, time.monotonic) as llama:
         await llama.load()
         async with llama.post("/v1/completions", {"prompt": list(range(300, 316)), "max_tokens": 3}) as reply:
             assert reply.status == 200

@@ -15,21 +15,27 @@ def healed(pod, lost):
     assert pod.engine() not in (None, lost)
 
 
-def stream(client, tokens=1500):
-    return client.completions.create(model="tiny", prompt="a", max_tokens=tokens, stream=True)
+def stream(client):
+    """An answer that has begun and goes on for long."""
+    opened = client.completions.create(model="tiny", prompt="a", max_tokens=1500, stream=True)
+    next(iter(opened))
+    return opened
+
+
+def is_told(opened):
+    """Read on: the stream says that its engine is gone."""
+    with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
+        list(opened)
 
 
 def test_a_killed_engine_is_replaced_and_open_streams_are_told(start):
     pod = start().ready()
     with pod.client() as client, ThreadPoolExecutor(2) as pool:
         streams = [stream(client) for _ in range(2)]
-        for open_stream in streams:
-            next(iter(open_stream))
         lost = pod.engine()
         os.kill(lost, signal.SIGKILL)
-        for ended in [pool.submit(list, open_stream) for open_stream in streams]:
-            with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
-                ended.result(60)
+        for ended in [pool.submit(is_told, opened) for opened in streams]:
+            ended.result(60)
         pod.until(lambda: pod.get("/health/ready")[0] == 503 or "the engine serves again" in pod.events(), "the loss")
         assert pod.get("/health/live")[0] == 200
         healed(pod, lost)
@@ -41,14 +47,11 @@ def test_requests_that_wait_for_a_slot_outlive_the_engine(start):
     pod = start().ready()
     with pod.client() as client, ThreadPoolExecutor(8) as pool:
         running = [stream(client) for _ in range(2)]
-        for open_stream in running:
-            next(iter(open_stream))
         waiting = [pool.submit(client.completions.create, model="tiny", prompt=f"b{i}", max_tokens=3) for i in range(5)]
         pod.until(lambda: pod.metrics()["vllm:num_requests_waiting"] == 5, "the queue")
         os.kill(lost := pod.engine(), signal.SIGKILL)
-        for open_stream in running:
-            with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
-                list(open_stream)
+        for opened in running:
+            is_told(opened)
         assert [answer.result(60).usage.completion_tokens for answer in waiting] == [3] * 5
         healed(pod, lost)
 
@@ -57,11 +60,9 @@ def test_a_stopped_engine_is_replaced(start):
     pod = start().ready()
     lost = pod.engine()
     with pod.client() as client:
-        open_stream = stream(client)
-        next(iter(open_stream))
+        opened = stream(client)
         os.kill(lost, signal.SIGSTOP)
-        with pytest.raises(openai.APIError, match="the engine ended before its answer did"):
-            list(open_stream)
+        is_told(opened)
         healed(pod, lost)
         assert "does nothing" in pod.log.read_text()
         assert client.completions.create(model="tiny", prompt="b", max_tokens=3).usage.completion_tokens == 3

@@ -32,13 +32,28 @@ def test_a_cheaper_pool_wins_at_equal_speed() -> None:
     assert answer.chosen.candidate.pool.name == "cheap"
 
 
-def test_latency_as_objective_prefers_the_faster_pool_at_any_price() -> None:
-    pools = [make_pool("slow", cores=2, price="0.01"), make_pool("fast", cores=16, price="9")]
-    answer = choose(question(pools, workload=parsed_class(objective="Latency")))
+SMALL, LARGE = {"cores": 2}, {"cores": 16}
+HUNGRY, FRUGAL = {"watts": 100.0}, {"watts": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("objective", "cheap", "best", "reason", "rejected", "words"),
+    [
+        ("Latency", SMALL, LARGE, Reason.FASTEST_WITHIN_SLO, Reason.LATENCY_ABOVE_BEST, " ms a request expected, "),
+        ("Throughput", SMALL, LARGE, Reason.MOST_THROUGHPUT_WITHIN_SLO, Reason.THROUGHPUT_BELOW_BEST, " tokens/s "),
+        ("Energy", HUNGRY, FRUGAL, Reason.LEAST_ENERGY_WITHIN_SLO, Reason.ENERGY_ABOVE_BEST, " J per token, "),
+    ],
+)
+def test_the_pool_that_serves_the_objective_best_is_chosen_at_any_price(
+    objective: str, cheap: dict[str, Any], best: dict[str, Any], reason: Reason, rejected: Reason, words: str
+) -> None:
+    pools = [make_pool("cheap", price="0.01", **cheap), make_pool("best", price="9", **best)]
+    answer = choose(question(pools, workload=parsed_class(objective=objective)))
     assert answer.chosen
-    assert answer.chosen.candidate.pool.name == "fast"
-    assert answer.reason == Reason.FASTEST_WITHIN_SLO
-    assert set(reasons(answer).values()) == {Reason.LATENCY_ABOVE_BEST}
+    assert answer.chosen.candidate.pool.name == "best"
+    assert answer.reason == reason
+    assert set(reasons(answer).values()) == {rejected}
+    assert words in answer.rejected[0].message
 
 
 @pytest.mark.parametrize(

@@ -144,25 +144,6 @@ def test_a_loss_is_a_share_of_the_baseline_and_never_a_gain(baseline: str, score
     assert loss_percent(given) == Decimal(loss)
 
 
-def test_energy_as_objective_prefers_the_pool_with_the_fewest_joules_a_token() -> None:
-    pools = [make_pool("hungry", watts=100.0, price="0.01"), make_pool("frugal", watts=10.0, price="9")]
-    answer = choose(question(pools, workload=parsed_class(objective="Energy")))
-    assert answer.chosen
-    assert answer.chosen.candidate.pool.name == "frugal"
-    assert answer.reason == Reason.LEAST_ENERGY_WITHIN_SLO
-    assert set(reasons(answer).values()) == {Reason.ENERGY_ABOVE_BEST}
-    assert "J per token, " in answer.rejected[0].message
-
-
-def test_throughput_as_objective_prefers_the_replica_with_the_most_tokens_per_second() -> None:
-    pools = [make_pool("small", cores=2, price="0.01"), make_pool("large", cores=16, price="9")]
-    answer = choose(question(pools, workload=parsed_class(objective="Throughput")))
-    assert answer.chosen
-    assert answer.chosen.candidate.pool.name == "large"
-    assert answer.reason == Reason.MOST_THROUGHPUT_WITHIN_SLO
-    assert set(reasons(answer).values()) == {Reason.THROUGHPUT_BELOW_BEST}
-
-
 def test_batching_off_serves_one_request_at_a_time() -> None:
     answer = choose(question(workload=parsed_class(serving={"batching": "Off", "maxBatchSize": 64})))
     assert answer.chosen

@@ -11,7 +11,7 @@ import pytest
 from fakes.files_server import Script, make_certificate
 from fakes.files_server import serving as serving_files
 from fakes.hub import Hub
-from fakes.node import COMMIT, FILES, SIZE, Node, held, hub_of_files
+from fakes.node import COMMIT, FILES, SIZE, Node, held
 from fakes.oci_registry import Registry
 from fakes.s3_server import S3
 from fakes.store import serving
@@ -21,17 +21,6 @@ from inferfleet_runtime.weights.cache import LEASE_SECONDS
 from inferfleet_runtime.weights.sources.http_client import Clock
 
 WAIT = 60.0
-
-
-@pytest.fixture
-def hub():
-    with hub_of_files() as found:
-        yield found
-
-
-@pytest.fixture
-def node(tmp_path, hub):
-    return Node(tmp_path, hub)
 
 
 def test_a_second_pod_downloads_nothing(node, hub):

@@ -6,6 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
+from e2e.models import tiny
 from inferfleet_runtime import tools
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.weights.quantizing.importance import Importance
@@ -15,10 +16,7 @@ def matrix(path, columns=8, counts=1):
     writer = gguf.GGUFWriter(path, "")
     writer.add_tensor("a.weight.in_sum2", np.full((1, columns), 3, np.float32))
     writer.add_tensor("a.weight.counts", np.full((counts, 1), 3, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
     return path
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from fakes.configs import configuration
 from fakes.fetching import Pod
-from fakes.node import COMMIT, SIZE, Node, held, hub_of_files
+from fakes.node import COMMIT, SIZE, Node, held
 
 from e2e.models import tiny
 from inferfleet_runtime import contract
@@ -19,17 +19,6 @@ from inferfleet_runtime.weights import lease, notes
 
 WAIT = 60.0
 CONFIG = configuration(source={"uri": "hf://org/m/f16.gguf"}, quantize={"type": "Q8_0"}, contextTokens=1024)
-
-
-@pytest.fixture
-def hub():
-    with hub_of_files() as found:
-        yield found
-
-
-@pytest.fixture
-def node(tmp_path, hub):
-    return Node(tmp_path, hub)
 
 
 def test_a_pod_that_serves_renews_its_lease(tmp_path, hub):

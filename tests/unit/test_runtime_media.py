@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from fakes.configs import runtime_config
 from fakes.diffusion import PICTURES, PROMPT_TOKENS, VIDEOS, FakeMaker, media_pod
+from fakes.stepping import FAILURES, PROMPT
 
 from inferfleet_runtime import contract
 from inferfleet_runtime.api.media import Pipeline, Shape
 from inferfleet_runtime.config import ConfigError
 from inferfleet_runtime.front.media_serve import measure, media_limits, routes
 from inferfleet_runtime.front.service import Phase
-from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError
 
 
 async def test_a_picture_is_made_answered_and_counted(tmp_path):
@@ -62,21 +61,13 @@ async def test_a_client_that_goes_stops_its_picture(tmp_path):
         assert p.media.service.open_requests() == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (BackendError("gone"), 502, "engine_lost"),
-        (GenerationFailedError("RuntimeError"), 500, "generation_failed"),
-        (GenerationRefusedError("too long", "context_length_exceeded"), 400, "context_length_exceeded"),
-        (LookupError("a defect that quotes: a house"), 500, None),
-    ],
-)
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
 async def test_what_goes_wrong_is_told_in_openais_shape(tmp_path, caplog, error, status, code):
     async with media_pod(tmp_path, PICTURES, maker=FakeMaker(error=error)) as p:
-        response = await p.draw()
+        response = await p.draw(prompt=PROMPT)
         assert (response.status, (await response.json())["error"]["code"]) == (status, code)
         assert p.value("vllm:num_requests_running") == 0
-    assert "a house" not in caplog.text
+    assert PROMPT not in caplog.text
 
 
 async def test_a_deadline_ends_what_runs_and_what_waits(tmp_path):

@@ -103,10 +103,7 @@ def importance_of(path, model, columns=None, missing=()):
             sums = np.where(np.arange(length) % 2, 1.0, 100.0).astype(np.float32) * 7
             writer.add_tensor(f"{name}.in_sum2", sums.reshape(1, -1))
             writer.add_tensor(f"{name}.counts", np.full((1, 1), 7, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
     return path
 
 
@@ -157,10 +154,7 @@ def test_experts_are_quantized_one_by_one(tmp_path):
     rng = np.random.default_rng(1)
     rows = rng.standard_normal((3, 5, 256)).astype(np.float16)
     writer.add_tensor("blk.0.ffn_up_exps.weight", rows)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
     quantize(tmp_path / "experts.gguf", tmp_path / "q.gguf", "Q6_K", threads=2)
     (tensor,) = tensors(tmp_path / "q.gguf").values()
     assert tensor.tensor_type is GgmlType.Q6_K
@@ -178,18 +172,6 @@ def test_a_source_is_never_overwritten(tmp_path, source):
     link.symlink_to(source)
     with pytest.raises(CommandError, match="would overwrite its own source"):
         quantize(source, link, "Q8_0")
-
-
-def test_weights_that_no_scale_can_hold_are_refused(tmp_path):
-    writer = gguf.GGUFWriter(tmp_path / "huge.gguf", "llama")
-    writer.add_tensor("blk.0.ffn_up.weight", np.full((2, 32), 1e30, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    with pytest.raises(CommandError, match="too large for Q8_0"):
-        quantize(tmp_path / "huge.gguf", tmp_path / "q.gguf", "Q8_0")
-    assert not list(tmp_path.glob("q.*"))
 
 
 def test_metadata_is_kept_but_for_the_file_type(tmp_path, source):
@@ -243,16 +225,16 @@ def test_a_quantized_source_is_refused(tmp_path, source):
         quantize(tmp_path / "q8.gguf", tmp_path / "q4.gguf", "Q4_0")
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path):
-    writer = gguf.GGUFWriter(tmp_path / "nan.gguf", "llama")
-    writer.add_tensor("blk.0.ffn_up.weight", np.full((2, 32), np.nan, np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    with pytest.raises(CommandError, match="not finite"):
-        quantize(tmp_path / "nan.gguf", tmp_path / "q.gguf", "Q8_0")
-    assert not (tmp_path / "q.gguf").exists()
+@pytest.mark.parametrize(
+    ("weight", "words"), [(np.float32(1e30), "too large for Q8_0"), (np.float16(np.nan), "not finite")]
+)
+def test_weights_that_no_scale_can_hold_are_refused(tmp_path, weight, words):
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "llama")
+    writer.add_tensor("blk.0.ffn_up.weight", np.full((2, 32), weight))
+    tiny.finish(writer)
+    with pytest.raises(CommandError, match=words):
+        quantize(tmp_path / "odd.gguf", tmp_path / "q.gguf", "Q8_0")
+    assert not list(tmp_path.glob("q.*"))
 
 
 @pytest.mark.parametrize("kept", [5, 30, 3000, 60_000, -1000])
@@ -278,10 +260,7 @@ def test_a_source_of_another_alignment_gives_a_readable_file(tmp_path):
     rows = np.arange(64, dtype=np.float16).reshape(2, 32)
     for name in ("blk.0.ffn_up.weight", "blk.1.ffn_up.weight"):
         writer.add_tensor(name, rows)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tiny.finish(writer)
     quantize(tmp_path / "wide.gguf", tmp_path / "q.gguf", "Q8_0")
     for tensor in tensors(tmp_path / "q.gguf").values():
         assert np.abs(weights(tensor) - rows).max() <= 63 * ERROR_BOUND["Q8_0"]

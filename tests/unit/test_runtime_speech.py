@@ -8,12 +8,11 @@ import aiohttp
 import pytest
 from fakes.configs import runtime_config
 from fakes.speech import LISTENER, SEGMENTS, FakeDecoder, FakeEar, speech_pod
+from fakes.stepping import FAILURES, PROMPT
 from waiting import until
 
 from inferfleet_runtime.api.speech import MAX_FILE, Hearing, Listener, SpeechLimits, Transcript
 from inferfleet_runtime.front.speech_serve import measure, speech_limits
-from inferfleet_runtime.hosts.backend import BackendError
-from inferfleet_runtime.hosts.media.host import GenerationFailedError, GenerationRefusedError
 from inferfleet_runtime.hosts.speech.messages import SPEECH, Said
 
 
@@ -63,20 +62,12 @@ async def test_a_client_that_goes_stops_its_transcription():
         assert p.speech.service.open_requests() == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (BackendError("gone"), 502, "engine_lost"),
-        (GenerationFailedError("RuntimeError"), 500, "generation_failed"),
-        (GenerationRefusedError("too long", "context_length_exceeded"), 400, "context_length_exceeded"),
-        (LookupError("a defect that quotes: Alice"), 500, None),
-    ],
-)
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
 async def test_what_goes_wrong_is_told_in_openais_shape(caplog, error, status, code):
     async with speech_pod(ear=FakeEar(error)) as p:
-        response = await p.say(prompt="Alice")
+        response = await p.say(prompt=PROMPT)
         assert (response.status, (await response.json())["error"]["code"]) == (status, code)
-    assert "Alice" not in caplog.text
+    assert PROMPT not in caplog.text
 
 
 async def test_a_deadline_that_passes_is_504():

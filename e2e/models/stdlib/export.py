@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from e2e.models.stdlib.network import NORM_EPSILON, ROPE_BASE, SHAPES, Shape
-from e2e.models.tiny import add_tokenizer, vocabulary
+from e2e.models.tiny import add_tokenizer, finish, vocabulary
 
 HERE = Path(__file__).parent
 DESCRIPTION = "trained on Python 3.11's standard library and its documentation; for tests and demonstrations"
@@ -37,10 +37,7 @@ def export(folder: Path, name: str, out: Path) -> Path:
     add_tokenizer(writer, vocabulary(folder / "tokenizer.json"), opening=True)
     for tensor, values in _tensors(weights):
         writer.add_tensor(tensor, values)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
     return out
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.accepting import Accepting
+from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.placer import Placer
 from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
@@ -142,21 +143,7 @@ class Controller:
     # --- reconciling ------------------------------------------------------------------------
 
     def _stores(self) -> Stores:
-        items = {kind: self._informers.items(kind) for kind in (kinds.MODEL, *_CLUSTER_WIDE, *_CHILDREN)}
-        return Stores(
-            namespaces=items[kinds.NAMESPACE],
-            models=items[kinds.MODEL],
-            classes=items[kinds.WORKLOAD_CLASS],
-            pools=items[kinds.HARDWARE_POOL],
-            profiles=items[kinds.CAPACITY_PROFILE],
-            nodes=items[kinds.NODE],
-            deployments=items[kinds.DEPLOYMENT],
-            services=items[kinds.SERVICE],
-            config_maps=items[kinds.CONFIG_MAP],
-            disruption_budgets=items[kinds.POD_DISRUPTION_BUDGET],
-            network_policies=items[kinds.NETWORK_POLICY],
-            pods=items[kinds.POD],
-        )
+        return gather(self._informers.items)
 
     async def _reconcile(self, key: Key) -> float | None:
         now = self._now()

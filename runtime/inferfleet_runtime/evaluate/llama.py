@@ -99,11 +99,6 @@ class Model:
         return int(self.library.llama_vocab_n_tokens(self._vocabulary))
 
     @property
-    def trained_tokens(self) -> int:
-        """Context that the model was trained with."""
-        return int(self.library.llama_model_n_ctx_train(self.model))
-
-    @property
     def quantization(self) -> str:
         """What the file says that it is in: F16, Q4_K_M, ..."""
         # the highest bit says that llama.cpp guessed

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from math import ceil
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from inferfleet_runtime import contract
@@ -50,16 +49,11 @@ async def serve_speech(config: RuntimeConfig, paths: Paths, port: int, ambient: 
     async with running_speech(command(settings), ambient.now) as host:
         service = Service(config, NoText(host), metrics, ambient.now)
         speech = Speech(service, host, decode)
-        async with listening(application(service, routes(speech)), ambient.host, port):
+        async with listening(application(service, audio_routes(speech)), ambient.host, port):
             await until_stopped(stop, asyncio.create_task(_start(speech, host, ambient)), host.ended())
             if service.phase is Phase.READY:
                 await drain(service)
     log.info("stopped")
-
-
-def routes(speech: Speech) -> list[web.RouteDef]:
-    """All that are its own."""
-    return audio_routes(speech)
 
 
 async def _start(speech: Speech, host: SpeechHost, ambient: Ambient) -> None:

@@ -14,10 +14,10 @@ from inferfleet_runtime.engines.vendors.vendor import (
     Method,
     Series,
     VendorEngine,
-    cache_dtype,
     check,
     homeless,
     options,
+    refuse_cache_dtype,
     require,
     step_tokens,
 )
@@ -34,7 +34,7 @@ def render(config: RuntimeConfig) -> Container:
     spread = device.parallelism
     require(spread.pipeline == spread.data == 1, "max", "spreads tensors only (device.parallelism)")
     require(not config.adapters, "max", "gets no LoRA adapters from here (adapters)")
-    cache_dtype(config, "max", {})
+    refuse_cache_dtype(config, "max")
     environment = homeless() | {
         "MAX_SERVE_HOST": "0.0.0.0",  # noqa: S104 - a pod's address is not known to it
         "MAX_SERVE_PORT": str(PORT),

@@ -64,7 +64,6 @@ NIM = VendorEngine(
     images=MappingProxyType({"cuda": ""}),
     series=vllm.VLLM.series,
     render=render,
-    health_path="/v1/health/ready",
     metrics_path="/v1/metrics",
     startup_seconds=MappingProxyType({"cuda": 1800.0}),
     speculation=MappingProxyType({"cuda": ALL_METHODS}),

@@ -73,7 +73,6 @@ RAY_SERVE = VendorEngine(
     images=MappingProxyType({"cuda": ""}),
     series=MappingProxyType({name: _as_ray_says(series) for name, series in vllm.VLLM.series.items()}),
     render=render,
-    health_path="/-/healthz",
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1800.0}),
     speculation=MappingProxyType({"cuda": ALL_METHODS}),

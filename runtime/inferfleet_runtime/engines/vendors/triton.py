@@ -72,7 +72,6 @@ TRITON = VendorEngine(
         }
     ),
     render=render,
-    health_path="/health/ready",
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1200.0}),
     speculation=MappingProxyType({"cuda": ALL_METHODS}),

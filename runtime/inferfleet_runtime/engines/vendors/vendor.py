@@ -72,8 +72,6 @@ class VendorEngine:
     modalities: tuple[str, ...] = ("Text",)
     """What this release sets it up for."""
     shape: Literal["Beside", "External"] = "Beside"
-    health_path: str = "/health"
-    """Of little worth: some answer 200 before the model is loaded, and while it hangs."""
     metrics_path: str = "/metrics"
     metrics_port: int | None = None
     """None: the API's."""
@@ -86,8 +84,6 @@ class VendorEngine:
     """Whether `/v1/completions` takes a prompt of token ids."""
     named: bool = True
     """Whether `/v1/models` says the name that was given; else the model cannot be told from another."""
-    drains: bool = False
-    """Whether it finishes open requests after SIGTERM. The sidecar drains before that in any case."""
     lacks: tuple[str, ...] = ()
     """What no setting brings."""
 
@@ -154,6 +150,11 @@ def cache_dtype(config: RuntimeConfig, engine: str, known: Mapping[str, Any]) ->
     asked = config.kv_cache.dtype if config.kv_cache else None
     require(asked is None or asked in known, engine, f"has no KV cache in {asked} (kvCache.dtype)")
     return known.get(asked or "")
+
+
+def refuse_cache_dtype(config: RuntimeConfig, engine: str) -> None:
+    """Raise UnsupportedError where a number format of the KV cache is asked for: the engine has none to choose."""
+    cache_dtype(config, engine, {})
 
 
 def step_tokens(config: RuntimeConfig) -> int:

@@ -209,7 +209,6 @@ VLLM = VendorEngine(
         {"cuda": ALL_METHODS, "rocm": ALL_METHODS, "gaudi": ALL_METHODS, "tpu": _EAGLE, "neuron": _EAGLE}
     ),
     load_adapter_path="/v1/load_lora_adapter",
-    drains=True,
     lacks=("sliding context with attention sinks", "GGUF and bitsandbytes without plug-ins", "speculation beside LoRA"),
 )
 

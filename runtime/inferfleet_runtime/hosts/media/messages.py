@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 PING = b'{"ping": true}\n'
-PONG = b'{"pong": true}\n'
 
 Facts = TypeVar("Facts")
 Asked = TypeVar("Asked")
