@@ -14,6 +14,7 @@ from inferfleet.api.capacity_profile import SETTINGS
 from inferfleet.fleet.profiles import ledger, profile_objects
 from inferfleet.fleet.scaler import targets
 from inferfleet.fleet.types import Obj
+from inferfleet.performance.types import Parallelism
 from inferfleet.planning.candidates.enumerate import candidates
 from inferfleet.planning.content import alternatives, settings
 from inferfleet.planning.evaluate.evaluate import profile_names
@@ -209,7 +210,9 @@ def test_the_names_of_all_settings_are_those_that_a_profile_may_have() -> None:
             adapted=True,
             trusted_headers=True,
         )
-        found |= settings(candidates(asked)[0], asked).keys()
+        candidate = candidates(asked)[0]
+        for parallelism in (Parallelism(), Parallelism(pipeline=2)):
+            found |= settings(replace(candidate, parallelism=parallelism), asked).keys()
     assert found == set(SETTINGS)
 
 

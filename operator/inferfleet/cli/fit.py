@@ -4,7 +4,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from inferfleet.catalog.loader import load
 from inferfleet.cli.writing import OPERATOR_EXTRA, write
 
 
@@ -20,7 +19,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     """Print or write; 2 with a sentence where the data cannot be used."""
-    from inferfleet.fitting.command import coefficients_text  # noqa: PLC0415  needs an extra
+    from inferfleet.catalog.loader import load  # noqa: PLC0415  needs an extra
+    from inferfleet.fitting.command import coefficients_text  # noqa: PLC0415
     from inferfleet.performance.silicon import RowError  # noqa: PLC0415
 
     try:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inferfleet.catalog.loader import load
 from inferfleet.cli.writing import OPERATOR_EXTRA
 
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     """CSV to standard output, one line for each aggregated row; 2 with a sentence where a row cannot be understood."""
-    from inferfleet.performance.silicon import RowError, read_rows  # noqa: PLC0415  needs an extra
+    from inferfleet.catalog.loader import load  # noqa: PLC0415  needs an extra
+    from inferfleet.performance.silicon import RowError, read_rows  # noqa: PLC0415
 
     with args.csv.open(newline="", encoding="utf-8") as file:
         try:
