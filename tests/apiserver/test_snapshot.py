@@ -15,7 +15,11 @@ from inferfleet.kube import kinds
 from inferfleet.kube.cluster import KubernetesCluster
 
 CLASS = make.workload_class("snapshot-chat", slo={"ttft": "30s"})
-POOL = make.pool("snapshot-cpu", nodes={"selector": {"snapshot": "yes"}, "replica": {"cpu": 1, "memory": "1Gi"}})
+OURS = {"test": "snapshot"}
+"""Other tests have pools on the same server."""
+POOL = make.pool(
+    "snapshot-cpu", labels=OURS, nodes={"selector": {"snapshot": "yes"}, "replica": {"cpu": 1, "memory": "1Gi"}}
+)
 
 
 def said(control_plane: ControlPlane, *argv: str) -> "subprocess.CompletedProcess[str]":
@@ -31,7 +35,11 @@ async def model(cluster: KubernetesCluster, namespace: str) -> AsyncIterator[str
     created = await cluster.create({**node, "status": {}})
     status = {key: created[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": "snapshot-node"}}
     await cluster.apply_status(status | {"status": node["status"]}, "tests")
-    for obj in (CLASS, POOL, make.model("demo", namespace, workloads=[{"class": "snapshot-chat"}])):
+    for obj in (
+        CLASS,
+        POOL,
+        make.model("demo", namespace, workloads=[{"class": "snapshot-chat", "pools": {"matchLabels": OURS}}]),
+    ):
         await cluster.create(obj)
     yield f"{namespace}/demo"
     await cluster.delete(kinds.MODEL, namespace, "demo")
