@@ -18,11 +18,10 @@ from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.reconcile import Context, Decided, Result, reconcile, view
-from inferfleet.fleet.trim import trim_deployment, trim_namespace, trim_node, trim_pod
+from inferfleet.fleet.trim import trim_of
 from inferfleet.fleet.types import ModelView, Plan
 from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
-from inferfleet.kube.informer import trim_metadata
 from inferfleet.kube.kinds import Kind, Obj, key_of
 from inferfleet.scaling.law import Decision
 from inferfleet.settings import Settings
@@ -37,19 +36,12 @@ CHILDREN = (
     kinds.NETWORK_POLICY,
 )
 
-TRIMS = {
-    kinds.DEPLOYMENT: trim_deployment,
-    kinds.POD: trim_pod,
-    kinds.NODE: trim_node,
-    kinds.NAMESPACE: trim_namespace,
-}
-
 
 def stores(cluster: FakeCluster) -> Stores:
     """What informers that are up to date would hold."""
 
     def held(kind: Kind) -> dict[tuple[str, str], Obj]:
-        return {key_of(o): TRIMS.get(kind, trim_metadata)(o) for o in cluster.all(kind)}
+        return {key_of(o): trim_of(kind)(o) for o in cluster.all(kind)}
 
     return gather(held)
 

@@ -20,11 +20,11 @@ from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, fleet_series
-from inferfleet.fleet.trim import same, same_but_status, trim_deployment, trim_namespace, trim_node, trim_pod
+from inferfleet.fleet.trim import same, same_but_status, trim_of
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube import kinds
 from inferfleet.kube.cluster import Cluster
-from inferfleet.kube.informer import Informer, Scope, trim_metadata
+from inferfleet.kube.informer import Informer, Scope
 from inferfleet.kube.informers import Informers
 from inferfleet.kube.kinds import Kind
 from inferfleet.kube.queue import Priority, WorkQueue, work
@@ -46,12 +46,6 @@ _CHILDREN = (
     kinds.NETWORK_POLICY,
     kinds.POD,
 )
-_TRIMS = {
-    kinds.POD: trim_pod,
-    kinds.NODE: trim_node,
-    kinds.NAMESPACE: trim_namespace,
-    kinds.DEPLOYMENT: trim_deployment,
-}
 
 PLACING_RETRY_SECONDS = 10.0
 
@@ -95,7 +89,7 @@ class Controller:
             self._cluster,
             scope,
             lambda old, new: self._changed(kind, old, new),
-            _TRIMS.get(kind, trim_metadata),
+            trim_of(kind),
         )
 
     async def run(self) -> None:

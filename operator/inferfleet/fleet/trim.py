@@ -1,8 +1,15 @@
 """What informers keep of the objects of others: memory and wake-ups follow what is decided on. Pure."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from inferfleet import names
 from inferfleet.fleet.types import Obj
+from inferfleet.kube import kinds
 from inferfleet.kube.informer import trim_metadata
+from inferfleet.kube.kinds import Kind
+
+Trim = Callable[[Obj], Obj]
 
 _POD_STATUS = ("podIP", "phase", "conditions", "initContainerStatuses", "containerStatuses")
 _POD_META = (
@@ -88,3 +95,18 @@ def _without_version(obj: Obj) -> Obj:
 
 def _only(mapping: Obj, keys: tuple[str, ...]) -> Obj:
     return {key: mapping[key] for key in keys if key in mapping}
+
+
+_TRIMS: Mapping[Kind, Trim] = MappingProxyType(
+    {
+        kinds.POD: trim_pod,
+        kinds.NODE: trim_node,
+        kinds.NAMESPACE: trim_namespace,
+        kinds.DEPLOYMENT: trim_deployment,
+    }
+)
+
+
+def trim_of(kind: Kind) -> Trim:
+    """What an informer of the kind keeps of an object."""
+    return _TRIMS.get(kind, trim_metadata)
