@@ -35,6 +35,8 @@ ANNOTATION_IMAGE = f"{GROUP}/runtime-image"
 
 ANNOTATION_DIALECT = f"{GROUP}/configuration-dialect"
 """On a Deployment: of what its runtime image understands (`fleet.build.dialect`); absent: the first."""
+ANNOTATION_SPILL = f"{GROUP}/spill"
+"""On a Deployment: `true` where it only takes what the pool of its workload's placement has no room for."""
 
 SERVICE_PORT = 80
 
@@ -129,6 +131,7 @@ class Reason:
     SIGNAL_STALE = "SignalStale"
     NO_SIGNAL_YET = "NoSignalYet"
     WITHIN_LIMITS = "WithinLimits"
+    SPILLED = "Spilled"
     MAX_REPLICAS = "MaxReplicas"
     DEMAND = "Demand"
     SCALE_IN_DELAY = "ScaleInDelay"

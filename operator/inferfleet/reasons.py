@@ -111,6 +111,7 @@ REASONS: Mapping[str, str] = {
     Reason.SIGNAL_STALE: "Pods do not answer scrapes, so replicas stay as they are.",
     Reason.NO_SIGNAL_YET: "No pod was scraped often enough to tell its throughput.",
     Reason.WITHIN_LIMITS: "Replicas follow the demand between their bounds.",
+    Reason.SPILLED: "The pool of the workload's placement is full, and the next best takes what it has no room for.",
     Reason.MAX_REPLICAS: "Demand, observed or guaranteed, asks for more than `replicas.max`.",
     Reason.DEMAND: "Replicas changed with the demand.",
     Reason.SCALE_IN_DELAY: "Fewer would do, but not yet for as long as `scaling.scaleInDelay`.",

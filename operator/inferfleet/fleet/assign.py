@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
-from inferfleet.fleet.types import Key, Node, Plan, PoolView
+from inferfleet.fleet.types import Key, Node, Plan, PoolView, WorkloadPlan
 from inferfleet.placing import types as placing
+from inferfleet.planning.objectives import OBJECTIVES
 from inferfleet.planning.options.build import Fleet, Room
 from inferfleet.planning.options.merge import Workload
 from inferfleet.planning.types import Question
@@ -27,6 +29,8 @@ class Asked:
     """What serves it, or shall; None: nothing could."""
     declared: float
     """Tokens per second to plan for until traffic is observed."""
+    parts: bool = False
+    """Whether one pool cannot hold it, so that several may."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -35,8 +39,15 @@ def asked(plan: Plan) -> dict[str, Asked]:
     for workload in plan.workloads:
         if workload.asked is not None:
             chosen = workload.placements[0].identity if workload.placements else None
-            found[workload.class_] = Asked(workload.asked.question, chosen, workload.asked.declared_demand)
+            demand, parts = workload.asked.declared_demand, _in_parts(workload)
+            found[workload.class_] = Asked(workload.asked.question, chosen, demand, parts)
     return found
+
+
+def _in_parts(workload: WorkloadPlan) -> bool:
+    first = next(iter(workload.placements), None)
+    spilled = workload.spread is not None and workload.spread.spilled > 0
+    return spilled or (first is not None and first.wanted > first.replicas)
 
 
 def standing(plan: Plan) -> Counter[str]:
@@ -59,7 +70,7 @@ def name_of(owner: Owner) -> str:
 def workloads(known: Mapping[Owner, Asked], demand: Mapping[Owner, float]) -> list[Workload]:
     """With the observed demand where there is one (tokens per second of the class's unit), else the declared."""
     return [
-        Workload(name_of(owner), "/".join(owner[0]), a.question, demand.get(owner, a.declared))
+        Workload(name_of(owner), "/".join(owner[0]), a.question, demand.get(owner, a.declared), whole=not a.parts)
         for owner, a in known.items()
     ]
 
@@ -77,11 +88,16 @@ def rooms(
     return found
 
 
-def assignments(known: Iterable[Owner], found: Fleet, plan: placing.Plan) -> dict[Owner, Identity]:
-    """The placement that carries each workload; none for one that cannot be served, which chooses alone."""
+def assignments(known: Mapping[Owner, Asked], found: Fleet, plan: placing.Plan) -> dict[Owner, Identity]:
+    """The placement that carries each workload; none for one that cannot be served, which chooses alone.
+
+    Of several the best for the workload alone: a reconcile fills it first, and spills over from there.
+    """
     owners = {name_of(owner): owner for owner in known}
-    told: dict[Owner, Identity] = {}
+    best: dict[Owner, tuple[float, Identity]] = {}
     for placement in plan.placements:
-        each = found.ways[placement.key].each
-        told |= {owners[name]: each[name].identity for name in placement.shares}
-    return told
+        for name in placement.shares:
+            owner, e = owners[name], found.ways[placement.key].each[name]
+            score = OBJECTIVES[known[owner].question.workload.objective].score(e)
+            best[owner] = min(best.get(owner, (inf, e.identity)), (score, e.identity))
+    return {owner: identity for owner, (_, identity) in best.items()}

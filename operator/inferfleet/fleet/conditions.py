@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from inferfleet.api.base import Condition, timestamp
-from inferfleet.fleet.types import Applied, Observed, Plan, WorkloadPlan
+from inferfleet.fleet.types import Applied, Observed, Placement, Plan, WorkloadPlan
 from inferfleet.fleet.unobeyed import obeyed
 from inferfleet.names import Cond, Reason
 from inferfleet.planning import room
@@ -142,14 +142,20 @@ def _planned_limits(plan: Plan) -> Verdict | None:
         if workload.valid is None or chosen is None or chosen.evaluated is None:
             continue
         if chosen.wanted > chosen.replicas:
-            words = room.room_words(chosen.evaluated.candidate.pool)
-            return "False", Reason.POOL_EXHAUSTED, _of(workload, f"{chosen.wanted} replicas are needed, and {words}")
+            return "False", Reason.POOL_EXHAUSTED, _of(workload, short(workload, chosen))
         question, maximum = workload.valid.question, workload.valid.workload.replicas.max
         guaranteed = room.guaranteed(question, chosen.evaluated.tokens_per_second)
         if guaranteed > maximum:
             message = f"the guaranteed demand needs {guaranteed} replicas, and replicas.max is {maximum}"
             return "False", Reason.MAX_REPLICAS, _of(workload, message)
     return None
+
+
+def short(workload: WorkloadPlan, chosen: Placement) -> str:
+    """What is needed, and what bounds the pools that the workload is on."""
+    needed = chosen.wanted + (workload.spread.spilled if workload.spread else 0)
+    pools = [p.evaluated.candidate.pool for p in (chosen, *workload.spills) if p.evaluated]
+    return f"{needed} replicas are needed, and {', '.join(map(room.room_words, pools))}"
 
 
 def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:
@@ -164,6 +170,8 @@ def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verd
             return "False", decision.reason, _of(workload, "demand asks for more than replicas.max")
         if decision.reason == Reason.POOL_EXHAUSTED:
             return "False", decision.reason, _of(workload, f"demand asks for more replicas than fit: {_room(workload)}")
+    if spills := [_of(w, p.spill) for w in plan.workloads for p in w.spills]:
+        return "True", Reason.SPILLED, "; ".join(spills)
     return "True", Reason.WITHIN_LIMITS, "replicas follow the demand within their bounds"
 
 

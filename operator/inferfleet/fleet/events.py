@@ -60,7 +60,7 @@ def _moving(before: ModelStatus, after: ModelStatus) -> list[Event]:
         Event("Normal", "Moving", f"{class_}: {_place(served[class_])} to {_place(p)}: {p.message}"[:1000])
         for p in after.placements
         for class_ in p.classes
-        if p.name not in known and p.state == "Starting" and class_ in served
+        if p.name not in known and p.state == "Starting" and class_ in served and p.reason != Reason.SPILLED
     ]
 
 

@@ -163,6 +163,7 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
         scaled_by=_scaled_by(obj),
+        spill=annotations.get(names.ANNOTATION_SPILL) == "true",
     )
 
 

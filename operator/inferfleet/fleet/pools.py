@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from inferfleet.api.common import LabelSelector
 from inferfleet.api.hardware_pool import HardwarePoolSpec
+from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Accelerator, Catalog
 from inferfleet.fleet.custom import custom_accelerator, custom_name
 from inferfleet.fleet.types import Node, Observed, PoolView
@@ -79,15 +80,41 @@ def _fits(node: Node, spec: HardwarePoolSpec, accelerator: Accelerator | None) -
     return int((there or declared or 0) // count)
 
 
-def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Catalog) -> Pool:
-    """For the planner; `mine` is the workload (namespace, model, class) whose own replicas do not fill it."""
+@dataclass(frozen=True)
+class Tenant:
+    """For whom a pool's room is counted."""
+
+    workload: tuple[str, str, str]
+    """Namespace, model, class: its own replicas do not fill a pool."""
+    yielding: frozenset[tuple[str, str, str]] = frozenset()
+    """Workloads whose pods the scheduler evicts for its pods."""
+
+
+def yielding(mine: tuple[str, str, str], seen: Observed, known: Mapping[int, str]) -> frozenset[tuple[str, str, str]]:
+    """Workloads of a lower PriorityClass (`known`: names by value); none where its own has no positive one."""
+    own = _value(mine[2], seen, known)
+    return frozenset(w for w in seen.held if w != mine and _value(w[2], seen, known) < own) if own > 0 else frozenset()
+
+
+def _value(class_: str, seen: Observed, known: Mapping[int, str]) -> int:
+    """Of the PriorityClass that pods of a class get (`build.scheduling`); 0 without one."""
+    found = seen.classes.get(class_)
+    if not isinstance(found, WorkloadClassSpec) or not found.priority:
+        return 0
+    return max((value for value in known if value <= found.priority), default=0)
+
+
+def pool(view: PoolView, seen: Observed, tenant: Tenant, catalog: Catalog) -> Pool:
+    """For the planner."""
     spec = view.spec
     name, accelerator = accelerator_of(spec, catalog)
     count, memory = size_of(spec, accelerator)
     there = room(spec, accelerator, seen.nodes)
-    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != mine}
+    namespace = tenant.workload[0]
+    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != tenant.workload}
     free = there.replicas - sum(held.values())
-    left = _left_of_quota(spec, count, mine[0], sum(n for owner, n in held.items() if owner[0] == mine[0]))
+    left = _left_of_quota(spec, count, namespace, sum(n for owner, n in held.items() if owner[0] == namespace))
+    yields = min(sum(held[w] for w in tenant.yielding if w in held), there.replicas - max(0, free))
     return Pool(
         name=view.name,
         accelerator_name=name,
@@ -99,7 +126,8 @@ def pool(view: PoolView, seen: Observed, mine: tuple[str, str, str], catalog: Ca
         price=spec.price.per_accelerator_hour if spec.price else None,
         nodes=there.nodes,
         free=free if left is None else min(free, left),
-        quota=mine[0] if left is not None and left < free else None,
+        quota=namespace if left is not None and left < free else None,
+        yielding=yields if left is None else max(0, min(yields, left - max(0, free))),
         allowed=allows(spec.allowed_namespaces, seen.namespace_labels),
         watts=spec.power.max_watts if spec.power else (accelerator.watts if accelerator else None),
         external=spec.external,

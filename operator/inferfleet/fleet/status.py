@@ -70,8 +70,8 @@ def _placement(
         "tokensPerSecond": two_digits(chosen.tokens_per_second),
         "costPer1MTokens": str(chosen.cost),
         "capacitySource": chosen.capacity_source,
-        "reason": workload.reason,
-        "message": workload.message[:1024],
+        "reason": Reason.SPILLED if placement.spill and placement.state != "Retiring" else workload.reason,
+        "message": (placement.spill or workload.message)[:1024],
     }
     return PlacementStatus.model_validate({**common, **counts, **facts})
 

@@ -78,6 +78,8 @@ class Live:
     """Field manager, other than this operator, that owns the replicas; empty for none."""
     doing: str = ""
     """What its pods do before they serve, or empty."""
+    spill: bool = False
+    """Whether it takes only what the pool of its workload's placement has no room for."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -172,9 +174,23 @@ class Placement:
     scaled_elsewhere: bool = False
     """Another manager owns the replicas: they are no part of the apply."""
     wanted: int = 0
-    """Replicas that it would have if its pool had room for them."""
+    """Replicas that it would have if its pool had room for them, without those that others do the work of."""
+    spill: str = ""
+    """Why it stands beside the placement that was chosen: that one's pool is full. Empty: it does not."""
     runs: tuple[str, int] | None = None
     """Runtime image of what runs now, and the dialect that it understands; None for a new placement."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What other pools do for a full one, in replicas of the workload's first placement."""
+
+    served: int = 0
+    """That are there, or that others do the work of."""
+    spilled: int = 0
+    """Of these, the others."""
+    room: int = 0
+    """In all pools together."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +204,15 @@ class WorkloadPlan:
     placements: tuple[Placement, ...]
     rejected: tuple[Rejection, ...] = ()
     valid: Valid | None = None
+    spread: Spread | None = None
+    """Where the load of the first placement goes that its pool has no room for; None: there is no first."""
     asked: Valid | None = None
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
+
+    @property
+    def spills(self) -> tuple[Placement, ...]:
+        """Those that take what the first has no room for."""
+        return tuple(p for p in self.placements if p.spill and p.state != "Retiring")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
 from inferfleet.catalog.near import unknown
 from inferfleet.fleet.build.dialect import untold
-from inferfleet.fleet.pools import accelerator_of, allows, matches, matching, pool, room, selector_of
+from inferfleet.fleet.pools import Tenant, accelerator_of, allows, matches, matching, pool, room, selector_of, yielding
 from inferfleet.fleet.sources import seen_as, source_of, sourceless, unmounted
 from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid, declared_demand
 from inferfleet.names import Reason, digest
@@ -79,7 +79,8 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
     live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
     if problem := _vanished(live, seen, context[0]):
         return Blocked(workload.class_, problem)
-    pools = tuple(pool(p, seen, mine, context[0]) for p in _selected(workload, seen))
+    tenant = Tenant(mine, yielding(mine, seen, context[1].priority_classes))
+    pools = tuple(pool(p, seen, tenant, context[0]) for p in _selected(workload, seen))
     question = _question(workload, class_, _as_asked(known, class_), seen, (pools, *context))
     keeps_image = known.spec.engine_update == "Manual"
     return Valid(workload, class_, question, keeps_image, context[1].pause_moves)
@@ -179,7 +180,7 @@ def _engines(catalog: Catalog) -> Mapping[str, EngineProfile]:
 
 def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:
     """What runs; while moves are paused what serves, so that a successor that does not yet is given up."""
-    running = [p for p in seen.live if p.class_ == class_ and not p.deleting]
+    running = [p for p in seen.live if p.class_ == class_ and not p.deleting and not p.spill]
     serving = [p for p in running if p.ready] if settings.pause_moves else []
     return serving or running
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from inferfleet.api.figures import figures
 from inferfleet.api.workload_class import WorkloadClassSpec
+from inferfleet.fleet.conditions import short
 from inferfleet.fleet.observe import node
 from inferfleet.fleet.pools import accelerator_of, room
 from inferfleet.fleet.types import Placement, PoolView, Problem, Valid, WorkloadPlan
@@ -15,7 +16,6 @@ from inferfleet.names import Reason
 from inferfleet.offline.decide import ModelPlan, Plans
 from inferfleet.offline.types import PlacementRow, PoolRow, RejectedRow, Report, Target, Violation, WorkloadRow
 from inferfleet.offline.world import World
-from inferfleet.planning import room as planned_room
 from inferfleet.planning.candidates.engines import unplaced_of
 from inferfleet.planning.types import Candidate, Evaluated, Prediction, Rejection
 from inferfleet.planning.unit import unit_of
@@ -165,8 +165,8 @@ def _violations(planned: WorkloadPlan, asked: Valid | None, unserved: WorkloadPl
         yield Violation(planned.reason, _message(planned), _binding(planned))
         return
     for placement in planned.placements:
-        if asked and placement.evaluated and placement.state != "Retiring":
-            yield from _short(asked, placement, placement.evaluated)
+        if asked and placement.evaluated and placement.state != "Retiring" and not placement.spill:
+            yield from _short(asked, planned, (placement, placement.evaluated))
 
 
 def _message(planned: WorkloadPlan) -> str:
@@ -188,7 +188,8 @@ def _binding(planned: WorkloadPlan) -> str | None:
     return next((r.binding for r in planned.rejected if r.binding), None)
 
 
-def _short(asked: Valid, placement: Placement, chosen: Evaluated) -> Iterable[Violation]:
+def _short(asked: Valid, planned: WorkloadPlan, first: tuple[Placement, Evaluated]) -> Iterable[Violation]:
+    placement, chosen = first
     if chosen.candidate.offer:
         yield from _over_rate_limit(asked, chosen)
         return
@@ -197,8 +198,7 @@ def _short(asked: Valid, placement: Placement, chosen: Evaluated) -> Iterable[Vi
         message = f"the demand needs {needed} replicas, and replicas.max is {most}"
         yield Violation(Reason.MAX_REPLICAS, message, "replicas.max")
     if placement.wanted > placement.replicas:
-        words = planned_room.room_words(chosen.candidate.pool)
-        yield Violation(Reason.POOL_EXHAUSTED, f"{placement.wanted} replicas are needed, and {words}", "nodes")
+        yield Violation(Reason.POOL_EXHAUSTED, short(planned, placement), "nodes")
 
 
 def _over_rate_limit(asked: Valid, chosen: Evaluated) -> Iterable[Violation]:

@@ -1,6 +1,7 @@
 """The choice for one workload: every way to serve it, rejected with a reason or priced. Pure."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isinf
 
 from inferfleet.api.figures import figures
@@ -11,22 +12,61 @@ from inferfleet.planning.evaluate.evaluate import Asked, evaluate, numbered
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.objectives import OBJECTIVES, Objective
 from inferfleet.planning.refusal import most_telling, no_candidate
-from inferfleet.planning.room import lacks_room, load
+from inferfleet.planning.room import ROUNDING, at_once, evicting, lacks_room, load
 from inferfleet.planning.sentence import chosen_words
+from inferfleet.planning.spill import Offer, Share, carries, one_of_each_pool, spill
 from inferfleet.planning.types import Answer, Candidate, Evaluated, Question, Rejection
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Every candidate of a question."""
+
+    possible: Sequence[Evaluated]
+    """Each at its best batch size."""
+    cramped: Sequence[Evaluated]
+    """Those that lack nothing but room for the whole."""
+    rejected: Sequence[Rejection]
+    """The most telling first; the cramped are among them."""
+    carried: float
+    """Tokens per second that a successor takes over."""
 
 
 def choose(question: Question, memo: Memo | None = None) -> Answer:
     """The best candidate and why every other one is not it. `memo` holds what was computed for other questions."""
     memo = memo or Memo()
-    possible, rejected = judged(question, memo)
+    found = _joined(judged(question, memo), question)
+    if not found.possible and any(p.yielding for p in question.pools):
+        question = evicting(question)
+        found = _joined(judged(question, memo), question)
+    possible, rejected = _ranked(found.possible, question), found.rejected
     if not possible:
-        return Answer(None, Reason.NO_CANDIDATE, no_candidate(rejected, question), tuple(rejected), ())
+        return Answer(None, Reason.NO_CANDIDATE, no_candidate(list(rejected), question), tuple(rejected), ())
     goal = OBJECTIVES[question.workload.objective]
-    ranked = sorted(possible, key=lambda e: (goal.score(e), e.identity))
-    chosen, reason, message = _as_assigned(ranked, question) or _keep_incumbent(ranked, question)
-    losers = tuple(_loser(e, chosen, reason, goal) for e in ranked if e is not chosen)
-    return Answer(chosen, reason, message, losers + tuple(rejected), tuple(ranked))
+    chosen, reason, message = _as_assigned(possible, question) or _keep_incumbent(possible, question)
+    losers = tuple(_loser(e, chosen, reason, goal) for e in possible if e is not chosen)
+    able = _ranked([*found.possible, *found.cramped], question)
+    return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able))
+
+
+def _ranked(some: Sequence[Evaluated], q: Question) -> list[Evaluated]:
+    goal = OBJECTIVES[q.workload.objective]
+    return sorted(some, key=lambda e: (goal.score(e), e.identity))
+
+
+def _joined(found: Judged, q: Question) -> Judged:
+    """Where no pool has room for all that has to run at once, and several together have: what fits into each counts."""
+    some = [] if found.possible else _ranked([e for e in found.cramped if e.candidate.free > 0], q)
+    if not some:
+        return found
+    first = Share(some[0], some[0].candidate.free)
+    needed = at_once(some[0], q, found.carried) * first.speed
+    others = [Offer(e) for e in one_of_each_pool(some, {first.evaluated.candidate.pool.name})]
+    if carries((first, *spill(first, needed, others, q.max_replicas))) < needed * (1 - ROUNDING):
+        return found
+    fit = {e.identity for e in some}
+    rest = [r for r in found.rejected if r.candidate.identity not in fit]
+    return replace(found, possible=some, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
 
 
 def _loser(e: Evaluated, chosen: Evaluated, reason: str, goal: Objective) -> Rejection:
@@ -37,27 +77,25 @@ def _loser(e: Evaluated, chosen: Evaluated, reason: str, goal: Objective) -> Rej
     return Rejection(e.candidate, Reason.WORSE_FOR_FLEET, f"{goal.words(e, chosen)}; {hourly}")
 
 
-def judged(question: Question, memo: Memo | None = None) -> tuple[list[Evaluated], list[Rejection]]:
-    """All that may serve, each at its best batch size, and the rejected, the most telling first.
-
-    Where nothing that was measured comes into question, physics with its wide interval is better than no answer.
-    """
-    possible, rejected = _judged(question, memo)
-    if possible or all(r.reason != Reason.OUTSIDE_ENVELOPE for r in rejected):
-        return possible, rejected
+def judged(question: Question, memo: Memo | None = None) -> Judged:
+    """Where nothing that was measured comes into question, physics with its wide interval is better than no answer."""
+    found = _judged(question, memo)
+    if found.possible or all(r.reason != Reason.OUTSIDE_ENVELOPE for r in found.rejected):
+        return found
     return _judged(replace(question, believes_physics=True), memo)
 
 
-def _judged(question: Question, memo: Memo | None) -> tuple[list[Evaluated], list[Rejection]]:
+def _judged(question: Question, memo: Memo | None) -> Judged:
     found = candidates(question)
     asked = ask(question, found, memo)
     results = [evaluate(candidate, asked) for candidate in found]
-    possible = [r for r in results if isinstance(r, Evaluated)]
+    able = [r for r in results if isinstance(r, Evaluated)]
     rejected = [r for r in results if isinstance(r, Rejection)]
-    carried = load(possible, question)
-    crowded = [lacks_room(e, question, carried) for e in possible]
-    possible = [e for e, problem in zip(possible, crowded, strict=True) if problem is None]
-    return possible, most_telling([*filter(None, crowded), *rejected])
+    carried = load(able, question)
+    crowded = {e.identity: lacks_room(e, question, carried) for e in able}
+    possible = [e for e in able if crowded[e.identity] is None]
+    cramped = [e for e in able if crowded[e.identity] is not None]
+    return Judged(possible, cramped, most_telling([*filter(None, crowded.values()), *rejected]), carried)
 
 
 def ask(question: Question, found: list[Candidate], memo: Memo | None = None) -> Asked:

@@ -1,6 +1,7 @@
 """How many replicas there must be, and whether a pool has room for them. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 
 from inferfleet.names import Reason
@@ -35,9 +36,20 @@ def lacks_room(e: Evaluated, q: Question, carried: float) -> Rejection | None:
     """
     if e.identity in q.incumbents or e.candidate.offer:  # a provider's room is its rate limit
         return None
-    taken_over = ceil(carried / e.tokens_per_second - ROUNDING)
-    needed = min(max(least(q, e.tokens_per_second), taken_over), q.max_replicas)
+    needed = at_once(e, q, carried)
     return None if needed <= e.candidate.free else exhausted(e.candidate, needed)
+
+
+def at_once(e: Evaluated, q: Question, carried: float) -> int:
+    """Replicas that it starts with: what always runs, and what takes over `carried` tokens per second."""
+    taken_over = ceil(carried / e.tokens_per_second - ROUNDING)
+    return min(max(least(q, e.tokens_per_second), taken_over), q.max_replicas)
+
+
+def evicting(q: Question) -> Question:
+    """As if what is less important were gone."""
+    pools = tuple(replace(p, free=max(0, p.free) + p.yielding, yielding=0) if p.yielding else p for p in q.pools)
+    return replace(q, pools=pools)
 
 
 def exhausted(candidate: Candidate, needed: int) -> Rejection:

@@ -218,3 +218,5 @@ class Answer:
     rejected: tuple[Rejection, ...]
     possible: tuple[Evaluated, ...]
     """All that may serve, best first."""
+    able: tuple[Evaluated, ...] = ()
+    """The same, and those whose pools lack room for the whole and may serve a part; best first."""

@@ -46,6 +46,8 @@ class Pool:
     """A provider outside the cluster: no nodes."""
     spec: HardwarePoolSpec | None = None
     """As declared: what building pods needs of it."""
+    yielding: int = 0
+    """Replicas beyond these whose pods the scheduler evicts for more important ones."""
     accelerators_per_node: int | None = None
     """Of its nodes as they are; None: what is declared, if anything."""
 

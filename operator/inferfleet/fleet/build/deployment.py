@@ -54,6 +54,8 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     }
     if dialect(placement, settings) != FIRST:
         notes[names.ANNOTATION_DIALECT] = str(dialect(placement, settings))
+    if placement.spill:
+        notes[names.ANNOTATION_SPILL] = "true"
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
 
 

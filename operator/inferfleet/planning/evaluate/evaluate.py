@@ -14,7 +14,6 @@ from inferfleet.planning.evaluate.price import by_kind, of_replica, prefill_shar
 from inferfleet.planning.evaluate.provider import offered
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.objectives import over_limit
-from inferfleet.planning.rules.hardware import pool_has_room
 from inferfleet.planning.rules.ordered import CAPABILITY, REACH, first
 from inferfleet.planning.rules.targets import margin_of, outside, slo_violation
 from inferfleet.planning.types import Candidate, Evaluated, Measured, Prediction, Question, Rejection
@@ -91,9 +90,7 @@ def usable(c: Candidate, asked: Asked) -> Capable:
     if c.offer:
         return ()
     batches = capable(c, asked.numbers[c.identity], q, asked.memo)
-    if isinstance(batches, Rejection):
-        return _of(c, batches)
-    return pool_has_room(c, q) or batches
+    return _of(c, batches) if isinstance(batches, Rejection) else batches
 
 
 def _of(c: Candidate, found: T) -> T:

@@ -1,11 +1,11 @@
 """The placement program's problem for a fleet. Pure."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from inferfleet.placing.types import Option, Pool, Problem, Provider
-from inferfleet.planning.choose import judged
+from inferfleet.planning.choose import Judged, judged
 from inferfleet.planning.evaluate.memo import Memo, content_of
 from inferfleet.planning.options.merge import Workload, merged, sets
 from inferfleet.planning.options.shared import shared
@@ -44,19 +44,24 @@ def fleet(workloads: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo, 
         replace(w, question=_with_room(w.question, rooms)) for w in sorted(workloads, key=lambda w: (w.group, w.key))
     ]
     judgements = _judged(ordered, memo)
-    alone = [way for w in ordered for way in separate(w, judgements[w.key][0])]
+    alone = [way for w in ordered for way in separate(w, _able(w, judgements[w.key]))]
     ways = {way.key: way for way in (*alone, *(_shared(ordered, memo) if sharing else ()))}
     pools = tuple(Pool(name, room.accelerators, room.existing) for name, room in sorted(rooms.items()))
     offered = [way.offered for way in ways.values()]
     options = tuple(o for o in offered if isinstance(o, Option))
     providers = tuple(o for o in offered if isinstance(o, Provider))
     problem = Problem(tuple(w.demand for w in ordered), options, pools, providers)
-    return Fleet(problem, ways, {key: tuple(rejected) for key, (_, rejected) in judgements.items()})
+    return Fleet(problem, ways, {key: tuple(found.rejected) for key, found in judgements.items()})
 
 
-def _judged(ordered: Iterable[Workload], memo: Memo) -> dict[str, tuple[list[Evaluated], list[Rejection]]]:
+def _able(w: Workload, found: Judged) -> Sequence[Evaluated]:
+    """A pool without room for the whole may still take a part."""
+    return found.possible if w.whole else (*found.possible, *found.cramped)
+
+
+def _judged(ordered: Iterable[Workload], memo: Memo) -> dict[str, Judged]:
     """By workload. Of those that ask the same thing only the first is judged: in a fleet most are like others."""
-    known: dict[Hashable, tuple[list[Evaluated], list[Rejection]]] = {}
+    known: dict[Hashable, Judged] = {}
     found = {}
     for w in ordered:
         key = _asked(w.question)

@@ -55,7 +55,8 @@ def _alone(w: Workload, e: Evaluated, spent: float, cost: float) -> Way:
     if e.candidate.offer:
         return Way(_provider(key, {w.key: e}, opening, runs), {w.key: e})
     running = q.running.get(e.identity, 0)
-    bounds = Bounds(least(q, e.tokens_per_second), min(q.max_replicas, max(e.candidate.free, running)), running)
+    always = least(q, e.tokens_per_second) if w.whole else 0  # of several parts none has to hold them alone
+    bounds = Bounds(always, min(q.max_replicas, max(e.candidate.free, running)), running)
     return Way(_option(key, e, {w.key: e.tokens_per_second}, Terms(cost, opening, _margin(e, q), bounds)), {w.key: e})
 
 

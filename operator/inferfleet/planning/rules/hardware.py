@@ -6,7 +6,6 @@ from inferfleet.planning.candidates.engines import engine_of, unplaced_of
 from inferfleet.planning.candidates.topology import unfit
 from inferfleet.planning.evaluate.estimate import memory_of
 from inferfleet.planning.performance import MEMORY_SHARE
-from inferfleet.planning.room import exhausted
 from inferfleet.planning.types import Candidate, Question, Rejection
 
 
@@ -66,10 +65,3 @@ def memory_fits(c: Candidate, q: Question) -> Rejection | None:
         f"{human_bytes(need)}; a replica has {human_bytes(c.memory)}, of which {MEMORY_SHARE:.0%} is planned with"
     )
     return Rejection(c, Reason.MEMORY_DOES_NOT_FIT, message, "memory")
-
-
-def pool_has_room(c: Candidate, q: Question) -> Rejection | None:
-    """For the minimum; `room.lacks_room` asks again once the speed is known."""
-    if c.identity in q.incumbents or c.free >= q.min_replicas:
-        return None
-    return exhausted(c, q.min_replicas)

@@ -1,0 +1,210 @@
+"""A pool that is full, too small or lost: what it has no room for runs on the next best, and comes back."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import make
+import pytest
+from fakes.cluster import FakeCluster
+from harness import SETTINGS, Operator, condition, status, world
+
+from inferfleet.fleet.scaler import targets
+from inferfleet.kube import kinds
+from inferfleet.names import Reason
+
+HALF = {"cpu": "500m", "memory": "1Gi"}
+CHEAP = make.pool("cheap", price="0.01", nodes={"selector": {"size": "small"}, "replica": HALF})
+DEAR = make.pool("dear", price="0.05", nodes={"selector": {"size": "large"}, "replica": HALF})
+SMALL = make.node("s", cpu="1", memory="4Gi", size="small")
+"""Two replicas."""
+LARGE = make.node("l", cpu="4", memory="16Gi", size="large")
+"""Eight."""
+
+
+def contended(*more: make.Obj, **changes: Any) -> FakeCluster:
+    replicas = {"replicas": {"min": 1, "max": 6}} | changes
+    model = make.model(workloads=make.workloads(**replicas))
+    return world(SMALL, LARGE, CHEAP, DEAR, make.workload_class(), model, *more)
+
+
+def replicas(cluster: FakeCluster, model: str = "demo") -> dict[str, int]:
+    """By pool, of one Model."""
+    found = Counter[str]()
+    for o in cluster.all(kinds.DEPLOYMENT):
+        labels = o["metadata"]["labels"]
+        if labels["inferfleet.io/model"] == model:
+            found[labels["inferfleet.io/pool"]] += o["spec"]["replicas"]
+    return dict(found)
+
+
+async def spilled(wanted: int = 5, **changes: Any) -> tuple[FakeCluster, Operator]:
+    cluster = contended(**changes)
+    operator = Operator(cluster)
+    await operator.settle()
+    operator.decide(wanted)
+    await operator.settle()
+    return cluster, operator
+
+
+async def test_what_a_full_pool_has_no_room_for_goes_to_the_next_best() -> None:
+    cluster, _ = await spilled()
+    assert replicas(cluster) == {"cheap": 2, "dear": 3}
+    limits, reason, message = condition(cluster, "WithinLimits")
+    assert (limits, reason) == ("True", Reason.SPILLED)
+    assert "3 replicas of q4-0 on dear" in message
+    assert "pool cheap has room for 2 of 5" in message
+    assert {(p.pool, p.state, p.reason) for p in status(cluster).placements} == {
+        ("cheap", "Serving", Reason.CHEAPEST_WITHIN_SLO),
+        ("dear", "Serving", Reason.SPILLED),
+    }
+
+
+async def test_a_spill_is_told_as_a_spill_and_not_as_a_move() -> None:
+    cluster, _ = await spilled()
+    reasons = {o["reason"] for o in cluster.all(kinds.EVENT)}
+    assert Reason.SPILLED in reasons
+    assert "Moving" not in reasons
+
+
+async def test_it_comes_back_when_the_pool_suffices() -> None:
+    cluster, operator = await spilled()
+    operator.decide(2)
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 2}
+    assert condition(cluster, "WithinLimits")[:2] == ("True", Reason.WITHIN_LIMITS)
+
+
+async def test_it_comes_back_when_the_pool_has_grown() -> None:
+    cluster, operator = await spilled()
+    cluster.put(make.node("s", cpu="4", memory="16Gi", size="small"))
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 5}
+
+
+async def test_what_was_spilled_serves_until_the_pool_that_has_grown_does() -> None:
+    cluster, operator = await spilled()
+    cluster.put(make.node("s", cpu="4", memory="16Gi", size="small"))
+    await operator.once()
+    cluster.settle_deployments(ready=False)
+    await operator.once()
+    assert replicas(cluster) == {"cheap": 5, "dear": 3}
+
+
+async def test_a_restart_changes_nothing() -> None:
+    cluster, _ = await spilled()
+    before = cluster.snapshot()
+    await Operator(cluster).settle()
+    assert replicas(cluster) == {"cheap": 2, "dear": 3}
+    assert cluster.snapshot() == before
+
+
+async def test_what_no_pool_has_room_for_is_said_of_all() -> None:
+    cluster = contended(replicas={"min": 1, "max": 20})
+    operator = Operator(cluster)
+    await operator.settle()
+    operator.decide(15)
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 2, "dear": 8}
+    limits, reason, message = condition(cluster, "WithinLimits")
+    assert (limits, reason) == ("False", Reason.POOL_EXHAUSTED)
+    assert "15 replicas are needed" in message
+    assert "the nodes of pool cheap have room for 2, the nodes of pool dear have room for 8" in message
+
+
+async def test_the_maximum_holds_over_all_pools() -> None:
+    cluster, _ = await spilled(9)
+    assert replicas(cluster) == {"cheap": 2, "dear": 4}
+
+
+async def test_a_pinned_workload_spills_nowhere() -> None:
+    pin = {"mode": "Pinned", "pool": "cheap", "variant": "q4-0"}
+    cluster, _ = await spilled(placement=pin)
+    assert replicas(cluster) == {"cheap": 2}
+    assert condition(cluster, "WithinLimits")[:2] == ("False", Reason.POOL_EXHAUSTED)
+
+
+async def test_a_minimum_that_no_pool_holds_alone_is_spread() -> None:
+    cluster = contended(replicas={"min": 10, "max": 10})
+    await Operator(cluster).settle()
+    assert condition(cluster, "Planned")[0] == "True"
+    assert replicas(cluster) == {"cheap": 2, "dear": 8}
+    assert condition(cluster, "Ready")[0] == "True"
+
+
+async def test_a_minimum_that_all_pools_together_do_not_hold_names_each() -> None:
+    cluster = contended(replicas={"min": 11, "max": 11})
+    await Operator(cluster).settle()
+    assert replicas(cluster) == {}
+    planned, reason, message = condition(cluster, "Planned")
+    assert (planned, reason) == ("False", Reason.NO_CANDIDATE)
+    assert "q4-0 on cheap: PoolExhausted" in message
+    assert "q4-0 on dear: PoolExhausted" in message
+
+
+def lose_node(cluster: FakeCluster) -> None:
+    """With what ran on it: one of two replicas."""
+    cluster.put(make.node("s", cpu="500m", memory="2Gi", size="small"))
+    (deployment,) = [
+        o for o in cluster.all(kinds.DEPLOYMENT) if o["metadata"]["labels"]["inferfleet.io/pool"] == "cheap"
+    ]
+    cluster.put(deployment | {"status": {**deployment["status"], "readyReplicas": 1}})
+
+
+async def test_what_ran_on_a_lost_node_runs_elsewhere_in_one_reconcile_and_keeps_its_place() -> None:
+    cluster, operator = await spilled(2)
+    assert replicas(cluster) == {"cheap": 2}
+    lose_node(cluster)
+    await operator.once()
+    assert replicas(cluster) == {"cheap": 2, "dear": 1}
+    assert "pool cheap has room for 1 of 2" in condition(cluster, "WithinLimits")[2]
+    cluster.put(SMALL)
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 2}
+
+
+async def test_a_restart_after_a_lost_node_adds_nothing() -> None:
+    cluster, operator = await spilled(2)
+    lose_node(cluster)
+    await operator.once()
+    await Operator(cluster).once()
+    assert replicas(cluster) == {"cheap": 2, "dear": 1}
+
+
+async def test_the_scaling_loop_sees_all_pools_as_one() -> None:
+    _, operator = await spilled()
+    result = await operator.once()
+    assert result
+    target = targets(result.plan)["chat"]
+    assert (target.replicas, target.room) == (5, 6)  # bounded by the maximum
+
+
+RANKED = {"priority_classes": {1000: "high"}}
+
+
+def important(name: str = "important", **changes: Any) -> list[make.Obj]:
+    class_ = make.workload_class("urgent", priority=1000)
+    only = {"pools": {"matchLabels": {"tier": "cheap"}}} if changes.pop("only_cheap", False) else {}
+    workload = [{"class": "urgent", "replicas": {"min": 1, "max": 6}, **only, **changes}]
+    return [class_, make.model(name, workloads=workload)]
+
+
+@pytest.mark.parametrize(("ranks", "expected"), [(RANKED, {"cheap": 1}), ({}, {})])
+async def test_what_is_less_important_is_evicted_only_by_a_higher_priority_class(
+    ranks: dict[str, Any],
+    expected: dict[str, int],
+) -> None:
+    cheap = make.pool("cheap", price="0.01", labels={"tier": "cheap"}, nodes=CHEAP["spec"]["nodes"])
+    cluster, _ = await spilled(2)
+    for obj in (cheap, *important(only_cheap=True)):
+        cluster.put(obj)
+    await Operator(cluster, replace(SETTINGS, **ranks), key=("default", "important")).settle()
+    assert replicas(cluster, "important") == expected
+
+
+async def test_nobody_is_evicted_while_another_pool_has_room() -> None:
+    cluster, _ = await spilled(2)
+    for obj in important():
+        cluster.put(obj)
+    await Operator(cluster, replace(SETTINGS, **RANKED), key=("default", "important")).settle()
+    assert replicas(cluster, "important") == {"dear": 1}
