@@ -1,5 +1,6 @@
 """A pool that is full, too small or lost: what it has no room for runs on the next best, and comes back."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,9 @@ import make
 import pytest
 from fakes.cluster import FakeCluster
 from harness import SETTINGS, Operator, condition, status, world
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from inferfleet.fleet.scaler import targets
 from inferfleet.kube import kinds
@@ -89,6 +93,28 @@ async def test_what_was_spilled_serves_until_the_pool_that_has_grown_does() -> N
     cluster.settle_deployments(ready=False)
     await operator.once()
     assert replicas(cluster) == {"cheap": 5, "dear": 3}
+
+
+async def test_what_was_spilled_gives_up_nothing_before_the_others_are_there() -> None:
+    cluster, operator = await spilled()
+    cluster.put(make.node("s", cpu="1500m", memory="16Gi", size="small"))
+    await operator.once()
+    assert replicas(cluster) == {"cheap": 3, "dear": 3}
+    cluster.settle_deployments(ready=True)
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 3, "dear": 2}
+
+
+async def test_a_successor_that_is_given_up_becomes_the_spill() -> None:
+    cluster, operator = await spilled(3)
+    cluster.put(make.pool("cheap", price="1", nodes=CHEAP["spec"]["nodes"]))
+    await operator.once()
+    assert replicas(cluster) == {"cheap": 2, "dear": 3}
+    cluster.settle_deployments(ready=False)
+    cluster.put(CHEAP)
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 2, "dear": 1}
+    assert {p.pool: p.reason for p in status(cluster).placements}["dear"] == Reason.SPILLED
 
 
 async def test_a_restart_changes_nothing() -> None:
@@ -177,6 +203,57 @@ async def test_the_scaling_loop_sees_all_pools_as_one() -> None:
     assert result
     target = targets(result.plan)["chat"]
     assert (target.replicas, target.room) == (5, 6)  # bounded by the maximum
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("demand"), st.integers(1, 6)),
+    st.tuples(st.just("cores"), st.sampled_from(["500m", "1", "2", "4"])),
+    st.tuples(st.just("price"), st.sampled_from(["0.01", "0.04", "0.2"])),
+    st.tuples(st.just("ready"), st.booleans()),
+    st.tuples(st.just("restart"), st.none()),
+)
+
+
+def act(operator: Operator, what: str, value: Any) -> Operator:
+    cluster = operator.cluster
+    if what == "demand":
+        operator.decide(value)
+    elif what == "cores":
+        cluster.put(make.node("s", cpu=value, memory="4Gi", size="small"))
+    elif what == "price":
+        cluster.put(make.pool("cheap", price=value, nodes=CHEAP["spec"]["nodes"]))
+    elif what == "restart":
+        return Operator(cluster)
+    else:
+        cluster.settle_deployments(ready=value)
+    return operator
+
+
+def ready(cluster: FakeCluster) -> dict[str, int]:
+    found = cluster.all(kinds.DEPLOYMENT)
+    return {o["metadata"]["name"]: o.get("status", {}).get("readyReplicas", 0) for o in found}
+
+
+@given(st.lists(STEPS, min_size=3, max_size=14))
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_whatever_happens_no_replica_goes_that_the_demand_needs(steps: list[tuple[str, Any]]) -> None:
+    """And in the end there are as many as it needs, or no room for more."""
+
+    async def live() -> None:
+        cluster, operator = await spilled(4)
+        wanted = 4
+        for what, value in [*steps, ("demand", 5)]:
+            operator = act(operator, what, value)
+            wanted = value if what == "demand" else wanted
+            before = ready(cluster)
+            await operator.once()
+            after = {o["metadata"]["name"]: o["spec"]["replicas"] for o in cluster.all(kinds.DEPLOYMENT)}
+            kept = sum(min(count, after.get(name, 0)) for name, count in before.items())
+            assert kept >= min(sum(before.values()), wanted), (what, value)
+        await operator.settle()
+        assert sum(replicas(cluster).values()) == 5
+
+    asyncio.run(live())
 
 
 RANKED = {"priority_classes": {1000: "high"}}

@@ -104,8 +104,8 @@ def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Li
     first, current = shares[0], case.current
     least = min(case.valid.workload.replicas.least, first.replicas)
     enough = min(first.replicas, current.replicas) if current and leaving else least
-    if any(p.spill for p in leaving):
-        enough = first.replicas  # they did what the first had no room for
+    if current and leaving and any(p.spill for p in (current, *leaving)):
+        enough = first.replicas  # it did only a part so far, or they what it had no room for
     if current is None or current.ready < max(enough, least):
         return False
     there = {p.identity: p.ready for p in case.running}
@@ -128,8 +128,10 @@ def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
 
 
 def _offers(case: _Case) -> list[Offer]:
-    runs = {p.identity: p.replicas for p in case.others if p.spill}
-    taken = {case.chosen.candidate.pool.name} | {p.pool for p in case.others if not p.spill}
+    """What runs comes first: it was spilled to before, or is what the chosen replaces."""
+    runs = {p.identity: p.replicas for p in case.others}
+    stay = {p.pool for p in case.others if p.identity not in case.speeds}
+    taken = {case.chosen.candidate.pool.name} | stay
     ranked = sorted(case.able, key=lambda e: e.identity not in runs)
     return [Offer(e, runs.get(e.identity, 0)) for e in one_of_each_pool(ranked, taken)]
 
@@ -144,6 +146,7 @@ def _room(case: _Case) -> int:
 def _spilled(case: _Case, model: str, share: Share, instead: tuple[Share, int]) -> Placement:
     live = next((p for p in case.others if p.identity == share.evaluated.identity), None)
     (first, wanted), e = instead, share.evaluated
+    share = replace(share, replicas=max(share.replicas, _until_first(case, live, *instead)))
     replicas = f"{share.replicas} replica{'' if share.replicas == 1 else 's'}"
     why = (
         f"{replicas} of {e.candidate.variant.name} on {e.candidate.pool.name} with {e.candidate.how} "
@@ -151,6 +154,19 @@ def _spilled(case: _Case, model: str, share: Share, instead: tuple[Share, int]) 
         f"{first.replicas} of {wanted}"
     )
     return replace(_one(case, model, share, "Serving" if live and live.ready else "Starting"), spill=why)
+
+
+def _until_first(case: _Case, live: Live | None, first: Share, wanted: int) -> int:
+    """What spills, or is replaced and will spill, gives up no replica before the first has all of its own; what is
+    replaced follows the demand meanwhile.
+    """
+    current = case.current
+    if live is None or (current and current.ready >= first.replicas):
+        return 0
+    if live.spill or (current and current.ready):
+        return live.replicas
+    e = next(e for e in case.able if e.identity == live.identity)
+    return _within_room(wanted, e, live)
 
 
 def _retiring(case: _Case, leaving: list[Live], wanted: int, possible: tuple[Evaluated, ...]) -> tuple[Placement, ...]:
