@@ -168,9 +168,20 @@ async def test_a_guaranteed_demand_above_the_maximum_is_not_cut_in_silence() -> 
     assert list(deployments(cluster).values()) == [1]
 
 
-async def test_a_cheaper_pool_without_room_for_what_runs_does_not_take_over() -> None:
+async def test_a_cheaper_pool_without_room_for_all_that_runs_takes_over_a_part() -> None:
     cluster, operator = await serving_six()
     cluster.put(make.pool("cheap", price="0.001", quotas=ONE_CORE))
+    await operator.settle()
+    assert {p.pool: (p.replicas, p.state) for p in status(cluster).placements} == {
+        "cheap": (2, "Serving"),
+        "cpu": (4, "Serving"),
+    }
+
+
+async def test_a_part_that_saves_too_little_stays_where_it_is() -> None:
+    """Two of six replicas for a fifth less save 7 %."""
+    cluster, operator = await serving_six()
+    cluster.put(make.pool("cheap", price="0.04", quotas=ONE_CORE))
     await operator.settle()
     assert [(p.pool, p.replicas, p.state) for p in status(cluster).placements] == [("cpu", 6, "Serving")]
     (rejected,) = {r.message for r in status(cluster).rejected if (r.pool, r.variant) == ("cheap", "q4-0")}

@@ -175,7 +175,8 @@ def test_a_saving_of_nothing_and_a_pause_are_called_what_they_are() -> None:
 
 def test_a_successor_needs_room_for_all_that_it_takes_over_by_speed_and_not_by_count() -> None:
     here = ("here", "q4", "llama-cpp")
-    running: Any = {"incumbents": frozenset({here}), "running": {here: 8}}
+    # what is guaranteed stays together
+    running: Any = {"incumbents": frozenset({here}), "running": {here: 8}, "guaranteed": 1.0}
     crowded = choose(question([make_pool("here"), make_pool("there", price="0.001", free=7)], (Q4,), **running))
     assert crowded.chosen
     assert crowded.chosen.identity == here

@@ -42,8 +42,13 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
     possible, rejected = _ranked(found.possible, question), found.rejected
     if not possible:
         return Answer(None, Reason.NO_CANDIDATE, no_candidate(list(rejected), question), tuple(rejected), ())
-    goal = OBJECTIVES[question.workload.objective]
-    chosen, reason, message = _as_assigned(possible, question) or _keep_incumbent(possible, question)
+    goal, partly = OBJECTIVES[question.workload.objective], _partly(possible, found, question)
+    if partly:
+        possible = _ranked([*possible, partly], question)
+        rejected = [r for r in rejected if r.candidate.identity != partly.identity]
+        chosen, reason, message = partly, goal.chosen, chosen_words(partly, len(possible), question)
+    else:
+        chosen, reason, message = _as_assigned(possible, question) or _keep_incumbent(possible, question)
     losers = tuple(_loser(e, chosen, reason, goal) for e in possible if e is not chosen)
     able = _ranked([*found.possible, *found.cramped], question)
     return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able))
@@ -67,6 +72,28 @@ def _joined(found: Judged, q: Question) -> Judged:
     fit = {e.identity for e in some}
     rest = [r for r in found.rejected if r.candidate.identity not in fit]
     return replace(found, possible=some, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
+
+
+def _partly(possible: Sequence[Evaluated], found: Judged, q: Question) -> Evaluated | None:
+    """A cheaper pool that takes what it has room for, while the rest stays where it runs, if that saves enough.
+
+    What is guaranteed stays together.
+    """
+    running = next((e for e in possible if e.identity in q.incumbents), None)
+    if running is None or not found.carried or q.guaranteed or q.workload.objective != "Cost" or isinf(q.move_saving):
+        return None
+    least_cost = min(_hourly((Share(e, at_once(e, q, found.carried)),)) for e in possible)
+    enough = min(least_cost, (1 - q.move_saving) * _hourly((Share(running, q.running[running.identity]),)))
+    for e in one_of_each_pool(_ranked(found.cramped, q), {running.candidate.pool.name}):
+        first = Share(e, max(0, e.candidate.free))
+        shares = (first, *spill(first, found.carried, [Offer(running, q.running[running.identity])], q.max_replicas))
+        if first.replicas and carries(shares) >= found.carried * (1 - ROUNDING) and _hourly(shares) < enough:
+            return e
+    return None
+
+
+def _hourly(shares: Sequence[Share]) -> float:
+    return sum(s.replicas * s.evaluated.hourly for s in shares)
 
 
 def _loser(e: Evaluated, chosen: Evaluated, reason: str, goal: Objective) -> Rejection:
