@@ -45,26 +45,24 @@ class Placer:
 
     def __init__(self, catalog: Catalog, solve: Solve = place_apart) -> None:
         self._catalog, self._solve = catalog, solve
-        self._known: dict[Owner, Asked] = {}
+        self._known: dict[Key, dict[str, Asked]] = {}
         self._standing: dict[Key, Counter[str]] = {}
-        self._told: dict[Owner, Identity] = {}
+        self._told: dict[Key, dict[str, Identity]] = {}
         self._memo = Memo()
         self._changed = asyncio.Event()
 
     def note(self, key: Key, plan: Plan | None) -> None:
         """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
-        found = {(key, class_): a for class_, a in asked(plan).items()} if plan else {}
-        gone = [owner for owner in self._known if owner[0] == key and owner not in found]
-        if gone or found.keys() - self._known.keys():
+        found = asked(plan) if plan else {}
+        if found.keys() != self._known.get(key, {}).keys():
             self._changed.set()
-        for owner in gone:
-            del self._known[owner]
-            self._told.pop(owner, None)
-        self._known |= found
-        if plan:
-            self._standing[key] = standing(plan)
-        else:
+        if plan is None:
+            self._known.pop(key, None)
             self._standing.pop(key, None)
+            self._told.pop(key, None)
+            return
+        self._known[key], self._standing[key] = found, standing(plan)
+        self._told[key] = {class_: i for class_, i in self._told.get(key, {}).items() if class_ in found}
 
     def wake(self) -> None:
         """A pool, class or node changed."""
@@ -72,7 +70,7 @@ class Placer:
 
     def assigned(self, key: Key) -> dict[str, Identity]:
         """What was chosen for a Model's workloads, by class."""
-        return {class_: identity for (owner, class_), identity in self._told.items() if owner == key}
+        return dict(self._told.get(key, {}))
 
     async def wait(self) -> None:
         """Until a round is due."""
@@ -85,7 +83,8 @@ class Placer:
 
     async def round(self, stores: Stores, demand: Mapping[Owner, float]) -> Round | None:
         """Choose for all; None where there is nothing to choose."""
-        known, began = dict(self._known), time.monotonic()
+        known = {(key, class_): a for key, classes in self._known.items() for class_, a in classes.items()}
+        began = time.monotonic()
         if not known:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
@@ -93,6 +92,14 @@ class Placer:
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
         found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
         plan = await self._solve(found.problem, SOLVER)
-        self._told = {o: i for o, i in assignments(known, found, plan).items() if o in self._known}
-        moved = frozenset(o[0] for o, i in self._told.items() if self._known[o].chosen != i)
+        moved = self._tell(assignments(known, found, plan))
         return Round(moved, plan, time.monotonic() - began)
+
+    def _tell(self, chosen: Mapping[Owner, Identity]) -> frozenset[Key]:
+        """Those that are there still; the Models that are to move."""
+        told: dict[Key, dict[str, Identity]] = {}
+        for (key, class_), identity in chosen.items():
+            if class_ in self._known.get(key, {}):
+                told.setdefault(key, {})[class_] = identity
+        self._told = told
+        return frozenset(k for k, one in told.items() if any(self._known[k][c].chosen != i for c, i in one.items()))
