@@ -5,6 +5,7 @@ Names are permanent: a golden test pins them; add, never change.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from inferfleet.api.base import GROUP
@@ -39,6 +40,7 @@ ANNOTATION_SPILL = f"{GROUP}/spill"
 """On a Deployment: `true` where it only takes what the pool of its workload's placement has no room for."""
 
 SERVICE_PORT = 80
+_TOGETHER = "_"
 
 
 class Cond:
@@ -163,14 +165,24 @@ def join(*parts: str, limit: int = 63) -> str:
     return f"{whole[: limit - 9].rstrip('-')}-{digest(whole)}"
 
 
-def placement_id(pool: str, variant: str, engine: str) -> str:
+def shared(classes: Iterable[str]) -> str:
+    """The value of the class label of what serves several; no class has a name with such a sign."""
+    return _TOGETHER.join(sorted(classes))
+
+
+def classes_of(label: str) -> tuple[str, ...]:
+    """Whom a class label is for."""
+    return tuple(label.split(_TOGETHER))
+
+
+def placement_id(pool: str, variant: str, engine: str, class_: str = "") -> str:
     """What makes two placements of a workload different; other settings roll out in place."""
-    return digest([pool, variant, engine])
+    return digest([pool, variant, engine, *([class_] if _TOGETHER in class_ else [])])
 
 
 def placement_name(model: str, class_: str, placement: str) -> str:
     """Name of a placement's Deployment, at most 52 characters so that pod names keep their suffix."""
-    return f"{join(model, class_, limit=43)}-{placement}"
+    return f"{join(model, *classes_of(class_), limit=43)}-{placement}"
 
 
 def config_name(deployment: str) -> str:

@@ -112,4 +112,4 @@ async def test_a_model_that_is_gone_gives_its_room_back() -> None:
         await fleet.settle(name)
     fleet.placer.note(("default", "first"), None)
     assert await fleet.place() == {"second"}
-    assert fleet.placer.assigned(("default", "second"))["chat"][0] == "cheap"
+    assert fleet.placer.assigned(("default", "second"))["chat"].identity[0] == "cheap"

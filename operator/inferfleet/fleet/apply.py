@@ -90,7 +90,7 @@ def leftovers(desired: list[Obj], plan: Plan, seen: Observed) -> list[tuple[kind
         return []
     wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in desired}
     for workload in plan.workloads:
-        wanted.add(("Service", names.service_name(seen.name, workload.class_)))
+        wanted |= {("Service", names.service_name(seen.name, class_)) for class_ in workload.classes}
         for placement in workload.placements:
             wanted.add(("ConfigMap", names.config_name(placement.name)))
             wanted |= {(kind, placement.name) for kind in ("Deployment", "PodDisruptionBudget", "NetworkPolicy")}

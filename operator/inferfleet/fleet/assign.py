@@ -3,21 +3,22 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
-from inferfleet.fleet.types import Key, Node, Plan, PoolView, WorkloadPlan
+from inferfleet.fleet.share import shareable
+from inferfleet.fleet.types import Key, Node, Plan, PoolView, Told, WorkloadPlan
+from inferfleet.names import classes_of, shared
 from inferfleet.placing import types as placing
 from inferfleet.planning.objectives import OBJECTIVES
 from inferfleet.planning.options.build import Fleet, Room
-from inferfleet.planning.options.merge import Workload
+from inferfleet.planning.options.merge import Sharing, Workload
 from inferfleet.planning.types import Question
 
 Identity = tuple[str, str, str]
 """Pool, variant and engine: what a placement is known by."""
 Owner = tuple[Key, str]
-"""A Model and one of its classes."""
+"""A Model and one of its classes, or a class label of it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Asked:
     """Tokens per second to plan for until traffic is observed."""
     parts: bool = False
     """Whether one pool cannot hold it, so that several may."""
+    label: str = ""
+    """Class label of what serves it, or shall: its own, or that of several classes together."""
+    replicas: int = 0
+    """Of that."""
+    alone: bool = False
+    """Whether it shares with nobody."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -38,9 +45,17 @@ def asked(plan: Plan) -> dict[str, Asked]:
     found = {}
     for workload in plan.workloads:
         if workload.asked is not None:
-            chosen = workload.placements[0].identity if workload.placements else None
-            demand, parts = workload.asked.declared_demand, _in_parts(workload)
-            found[workload.class_] = Asked(workload.asked.question, chosen, demand, parts)
+            first = next(iter(workload.placements), None)
+            for each in workload.asked.members or (workload.asked,):
+                found[each.workload.class_] = Asked(
+                    each.question,
+                    first.identity if first else None,
+                    each.declared_demand,
+                    _in_parts(workload),
+                    workload.class_,
+                    first.replicas if first else 0,
+                    not shareable(each),
+                )
     return found
 
 
@@ -68,11 +83,26 @@ def name_of(owner: Owner) -> str:
 
 
 def workloads(known: Mapping[Owner, Asked], demand: Mapping[Owner, float]) -> list[Workload]:
-    """With the observed demand where there is one (tokens per second of the class's unit), else the declared."""
-    return [
-        Workload(name_of(owner), "/".join(owner[0]), a.question, demand.get(owner, a.declared), whole=not a.parts)
-        for owner, a in known.items()
-    ]
+    """With the observed demand where there is one (tokens per second of the class's unit, by class label), else the
+    declared. What several classes ask for together is split as they declare, or evenly.
+    """
+    return [_workload(owner, a, known, demand) for owner, a in known.items()]
+
+
+def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapping[Owner, float]) -> Workload:
+    key, group = owner[0], "/".join(owner[0])
+    members = [(key, class_) for class_ in classes_of(a.label)]
+    together = demand.get((key, a.label))
+    load = a.declared if together is None else together * _part(a, [known[m] for m in members if m in known])
+    sharing = None
+    if len(members) > 1 and a.chosen:
+        sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas)
+    return Workload(name_of(owner), group, a.question, load, whole=not a.parts, alone=a.alone, sharing=sharing)
+
+
+def _part(a: Asked, members: list[Asked]) -> float:
+    declared = sum(m.declared for m in members)
+    return a.declared / declared if declared else 1 / max(1, len(members))
 
 
 def rooms(
@@ -88,16 +118,20 @@ def rooms(
     return found
 
 
-def assignments(known: Mapping[Owner, Asked], found: Fleet, plan: placing.Plan) -> dict[Owner, Identity]:
-    """The placement that carries each workload; none for one that cannot be served, which chooses alone.
+def assignments(known: Mapping[Owner, Asked], found: Fleet, plan: placing.Plan) -> dict[Owner, Told]:
+    """The placement that carries each workload, by class label; none for one that cannot be served, which chooses
+    alone.
 
     Of several the best for the workload alone: a reconcile fills it first, and spills over from there.
     """
     owners = {name_of(owner): owner for owner in known}
-    best: dict[Owner, tuple[float, Identity]] = {}
+    best: dict[Owner, tuple[float, Identity, int]] = {}
     for placement in plan.placements:
-        for name in placement.shares:
-            owner, e = owners[name], found.ways[placement.key].each[name]
-            score = OBJECTIVES[known[owner].question.workload.objective].score(e)
-            best[owner] = min(best.get(owner, (inf, e.identity)), (score, e.identity))
-    return {owner: identity for owner, (_, identity) in best.items()}
+        way, names_of = found.ways[placement.key], sorted(placement.shares)
+        key = owners[names_of[0]][0]
+        label = shared(owners[name][1] for name in names_of) if way.mix else owners[names_of[0]][1]
+        e = way.mix or way.each[names_of[0]]
+        score = OBJECTIVES[known[owners[names_of[0]]].question.workload.objective].score(e)
+        offered = (score, e.identity, placement.replicas)
+        best[key, label] = min(best.get((key, label), offered), offered)
+    return {owner: Told(identity, replicas) for owner, (_, identity, replicas) in best.items()}

@@ -189,4 +189,4 @@ def _before(seen: Observed, type_: str) -> Verdict | None:
 
 
 def _of(workload: WorkloadPlan, message: str) -> str:
-    return f"{workload.class_}: {message}" if workload.class_ else message
+    return f"{' and '.join(workload.classes)}: {message}" if workload.class_ else message

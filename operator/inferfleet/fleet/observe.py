@@ -60,6 +60,7 @@ def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) ->
         nodes=tuple(node(o) for o in stores.nodes.values()),
         ledger=ledger(stores.profiles.values(), now, capacity_max_age),
         live=tuple(sorted(_live(key, stores), key=lambda p: (p.created, p.name))),
+        served_by=_served_by(key, stores.services),
         held=_held(stores.deployments),
         children=_children(key, stores),
     )
@@ -176,6 +177,15 @@ def _image(obj: Obj) -> str:
 def _scaled_by(obj: Obj) -> str:
     owners = obj["metadata"].get("managedFields", ())
     return next((o["manager"] for o in owners if o["manager"] != names.MANAGER), "")
+
+
+def _served_by(key: Key, services: Store) -> dict[str, str]:
+    found = {}
+    for (namespace, _), obj in services.items():
+        labels, selector = obj["metadata"].get("labels", {}), obj.get("spec", {}).get("selector", {})
+        if (namespace, labels.get(names.LABEL_MODEL)) == key and names.LABEL_CLASS in labels:
+            found[labels[names.LABEL_CLASS]] = selector.get(names.LABEL_CLASS, "")
+    return found
 
 
 def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:

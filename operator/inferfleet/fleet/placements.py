@@ -1,7 +1,8 @@
 """The placements of one workload: the chosen one, what it replaces until it is ready, and where it spills to. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import ceil
 
 from inferfleet import names
 from inferfleet.fleet.types import Live, Placement, Spread, State, Valid
@@ -14,6 +15,19 @@ Speeds = Mapping[tuple[str, str, str], float]
 
 
 @dataclass(frozen=True)
+class Here:
+    """What runs of a Model for a workload."""
+
+    running: list[Live]
+    """Of its own class label."""
+    elsewhere: list[Live]
+    """Under other labels: of its classes by themselves, or of more classes together."""
+    model: str
+    start: int | None
+    """Replicas that the fleet's program planned with, if it did."""
+
+
+@dataclass(frozen=True)
 class _Case:
     """A workload that is to be deployed."""
 
@@ -21,6 +35,8 @@ class _Case:
     chosen: Evaluated
     able: tuple[Evaluated, ...]
     running: list[Live]
+    elsewhere: list[Live] = field(default_factory=list)
+    start: int | None = None
 
     @property
     def current(self) -> Live | None:
@@ -48,12 +64,10 @@ def recommended(valid: Valid, chosen: Evaluated, running: list[Live], model: str
     return (*kept, Placement(_name(model, valid, chosen), chosen.identity, "Recommended", count, chosen))
 
 
-def placed(
-    valid: Valid, answer: Answer, running: list[Live], decided: int | None, model: str
-) -> tuple[tuple[Placement, ...], Spread]:
+def placed(valid: Valid, answer: Answer, here: Here, decided: int | None) -> tuple[tuple[Placement, ...], Spread]:
     """The chosen one, what takes the load that its pool has no room for, and what they replace until they are ready."""
     assert answer.chosen
-    case = _Case(valid, answer.chosen, answer.able, running)
+    case, model = _Case(valid, answer.chosen, answer.able, here.running, here.elsewhere, here.start), here.model
     chosen, current = case.chosen, case.current
     wanted = _wanted(case, decided)
     theirs = current.replicas if current and valid.external and current.scaled_by else None
@@ -65,7 +79,7 @@ def placed(
     missing = max(0, wanted - does) if theirs is None else 0
     target = replace(target, scaled_elsewhere=theirs is not None, wanted=count + missing)
     spills = tuple(_spilled(case, model, share, (shares[0], wanted)) for share in shares[1:])
-    retiring = () if ready else _retiring(case, leaving, wanted, answer.possible)
+    retiring = () if ready else (*_retiring(case, leaving, wanted, answer.possible), *map(_stays, case.elsewhere))
     return (target, *spills, *retiring), Spread(does, does - shares[0].replicas, _room(case))
 
 
@@ -106,10 +120,12 @@ def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Li
     enough = min(first.replicas, current.replicas) if current and leaving else least
     if current and leaving and any(p.spill for p in (current, *leaving)):
         enough = first.replicas  # it did only a part so far, or they what it had no room for
+    if case.elsewhere:
+        enough = first.replicas
     if current is None or current.ready < max(enough, least):
         return False
     there = {p.identity: p.ready for p in case.running}
-    if leaving and any(there.get(s.evaluated.identity, 0) < s.replicas for s in shares[1:]):
+    if (leaving or case.elsewhere) and any(there.get(s.evaluated.identity, 0) < s.replicas for s in shares[1:]):
         return False
     return as_replicas(shares, first.evaluated) >= wanted or _carry(case, shares, leaving)
 
@@ -186,7 +202,8 @@ def _retiring(case: _Case, leaving: list[Live], wanted: int, possible: tuple[Eva
 
 
 def _name(model: str, valid: Valid, chosen: Evaluated) -> str:
-    return names.placement_name(model, valid.workload.class_, names.placement_id(*chosen.identity))
+    class_ = valid.workload.class_
+    return names.placement_name(model, class_, names.placement_id(*chosen.identity, class_))
 
 
 def _wanted(case: _Case, decided: int | None) -> int:
@@ -202,12 +219,15 @@ def _wanted(case: _Case, decided: int | None) -> int:
 
 def _standing(case: _Case) -> int | None:
     """Replicas of what runs. A successor takes over all of it, however few replicas it has itself so far."""
+    speed = case.chosen.tokens_per_second
+    if not case.running and case.elsewhere:
+        return ceil(_done_elsewhere(case) / speed - ROUNDING) if case.start is None else case.start
     if not case.running:
         return None
     spills = [p for p in case.running if p.spill]
     if not spills:
         return max(p.replicas for p in case.running)
-    free, speed = {e.identity: e.candidate.free for e in case.able}, case.chosen.tokens_per_second
+    free = {e.identity: e.candidate.free for e in case.able}
     others = (p for p in case.running if not p.spill)
     base = max((min(p.replicas, max(free.get(p.identity, p.replicas), p.ready)) for p in others), default=0)
     slowest = min(speed, *(case.speeds.get(p.identity, speed) for p in spills))
@@ -215,9 +235,21 @@ def _standing(case: _Case) -> int | None:
     return max(base, int(together / speed + ROUNDING))
 
 
+def _done_elsewhere(case: _Case) -> float:
+    """Tokens per second that what serves its classes has replicas for; an even part of what serves others, too."""
+    speed = case.chosen.tokens_per_second
+    found = case.elsewhere
+    return sum(p.replicas * case.speeds.get(p.identity, speed) / len(names.classes_of(p.class_)) for p in found)
+
+
 def _within_room(wanted: int, evaluated: Evaluated, current: Live | None) -> int:
     """No more than the pool has room for; what runs is never taken away for lack of it."""
     return min(wanted, max(current.replicas if current else 0, evaluated.candidate.free))
+
+
+def _stays(live: Live) -> Placement:
+    """Until what replaces it is ready; of the image that it has."""
+    return replace(as_it_is(live, "Retiring"), image=live.image or None, runs=(live.image, live.dialect))
 
 
 def as_it_is(live: Live, state: State) -> Placement:

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.assign import Asked, Identity, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import Stores, node, read_pools
-from inferfleet.fleet.types import Key, Plan, PoolView
+from inferfleet.fleet.types import Key, Plan, PoolView, Told
+from inferfleet.names import classes_of
 from inferfleet.placing.process import place_apart
 from inferfleet.placing.types import Plan as FleetPlan
 from inferfleet.placing.types import Problem, Settings
@@ -47,7 +48,7 @@ class Placer:
         self._catalog, self._solve = catalog, solve
         self._known: dict[Key, dict[str, Asked]] = {}
         self._standing: dict[Key, Counter[str]] = {}
-        self._told: dict[Key, dict[str, Identity]] = {}
+        self._told: dict[Key, dict[str, Told]] = {}
         self._memo = Memo()
         self._changed = asyncio.Event()
 
@@ -62,14 +63,15 @@ class Placer:
             self._told.pop(key, None)
             return
         self._known[key], self._standing[key] = found, standing(plan)
-        self._told[key] = {class_: i for class_, i in self._told.get(key, {}).items() if class_ in found}
+        told = self._told.get(key, {})
+        self._told[key] = {label: i for label, i in told.items() if all(c in found for c in classes_of(label))}
 
     def wake(self) -> None:
         """A pool, class or node changed."""
         self._changed.set()
 
-    def assigned(self, key: Key) -> dict[str, Identity]:
-        """What was chosen for a Model's workloads, by class."""
+    def assigned(self, key: Key) -> dict[str, Told]:
+        """What was chosen for a Model's workloads, by class label."""
         return dict(self._told.get(key, {}))
 
     async def wait(self) -> None:
@@ -90,16 +92,20 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
+        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=True)
         plan = await self._solve(found.problem, SOLVER)
         moved = self._tell(assignments(known, found, plan))
         return Round(moved, plan, time.monotonic() - began)
 
-    def _tell(self, chosen: Mapping[Owner, Identity]) -> frozenset[Key]:
+    def _tell(self, chosen: Mapping[Owner, Told]) -> frozenset[Key]:
         """Those that are there still; the Models that are to move."""
-        told: dict[Key, dict[str, Identity]] = {}
-        for (key, class_), identity in chosen.items():
-            if class_ in self._known.get(key, {}):
-                told.setdefault(key, {})[class_] = identity
+        told: dict[Key, dict[str, Told]] = {}
+        moved = set()
+        for (key, label), one in chosen.items():
+            known = self._known.get(key, {})
+            if all(class_ in known for class_ in classes_of(label)):
+                told.setdefault(key, {})[label] = one
+                now = {(known[class_].label, known[class_].chosen) for class_ in classes_of(label)}
+                moved |= set() if now == {(label, one.identity)} else {key}
         self._told = told
-        return frozenset(k for k, one in told.items() if any(self._known[k][c].chosen != i for c, i in one.items()))
+        return frozenset(moved)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from inferfleet.fleet.placements import as_it_is, placed, recommended
-from inferfleet.fleet.types import Blocked, Live, Observed, Plan, Problem, Valid, WorkloadPlan
-from inferfleet.names import Reason
+from inferfleet.fleet.placements import Here, as_it_is, placed, recommended
+from inferfleet.fleet.types import Blocked, Live, Observed, Plan, Problem, Told, Valid, WorkloadPlan
+from inferfleet.names import Reason, classes_of
 from inferfleet.planning.choose import choose
 from inferfleet.planning.types import Answer, Rejection
 
@@ -16,7 +16,7 @@ def make_plan(
     seen: Observed,
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
-    assigned: Mapping[str, tuple[str, str, str]] = MappingProxyType({}),
+    assigned: Mapping[str, Told] = MappingProxyType({}),
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
     what was chosen for the fleet as a whole; a workload without one chooses alone.
@@ -30,7 +30,8 @@ def make_plan(
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
-        found = _planned(_assigned(_beside(item, added), assigned), seen, replicas.get(item.workload.class_))
+        told, decided = assigned.get(item.workload.class_), replicas.get(item.workload.class_)
+        found = _planned(_assigned(_beside(item, added), told), seen, decided, told.replicas if told else None)
         plans.append(found if item.advised else replace(found, asked=item))
         for placement in plans[-1].placements:
             if placement.state != "Recommended":
@@ -44,17 +45,23 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
     return replace(valid, question=replace(valid.question, pools=pools))
 
 
-def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Valid:
-    return replace(valid, question=replace(valid.question, assigned=assigned.get(valid.workload.class_)))
+def _assigned(valid: Valid, told: Told | None) -> Valid:
+    return replace(valid, question=replace(valid.question, assigned=told.identity if told else None))
 
 
-def _running(seen: Observed, class_: str) -> list[Live]:
-    return [p for p in seen.live if p.class_ == class_ and not p.deleting]
+def _running(seen: Observed, label: str) -> list[Live]:
+    return [p for p in seen.live if p.class_ == label and not p.deleting]
+
+
+def _elsewhere(seen: Observed, label: str) -> list[Live]:
+    """What serves any of these classes under another label: by itself so far, or together with others."""
+    classes = set(classes_of(label))
+    return [p for p in seen.live if p.class_ != label and not p.deleting and classes & set(classes_of(p.class_))]
 
 
 def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     """Nothing of what serves is touched: a declared input that vanished is not an order to stop."""
-    running = _running(seen, class_)
+    running = [*_running(seen, class_), *_elsewhere(seen, class_)]
     if not running:
         return WorkloadPlan(class_, False, problem.reason, problem.message, ())
     kept = ", ".join(p.name for p in running)
@@ -62,7 +69,7 @@ def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     return WorkloadPlan(class_, False, problem.reason, message, tuple(as_it_is(p, "Frozen") for p in running))
 
 
-def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
+def _planned(valid: Valid, seen: Observed, decided: int | None, start: int | None) -> WorkloadPlan:
     class_, running = valid.workload.class_, _running(seen, valid.workload.class_)
     answer = choose(valid.question)
     if answer.chosen is None:
@@ -72,11 +79,23 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
         frozen = _frozen(class_, paused, seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
     if valid.advised:
-        placements, spread = recommended(valid, answer.chosen, running, seen.name), None
+        there = [*running, *_elsewhere(seen, class_)]
+        placements, spread = recommended(valid, answer.chosen, there, seen.name), None
     else:
-        placements, spread = placed(valid, answer, running, decided, seen.name)
+        live = Here(running, _elsewhere(seen, class_), seen.name, start)
+        placements, spread = placed(valid, answer, live, decided)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
+    found = replace(found, selects=_selects(found, seen))
     return replace(found, message="; ".join((found.message, *(p.spill for p in found.spills))))
+
+
+def _selects(found: WorkloadPlan, seen: Observed) -> dict[str, str]:
+    """Requests stay with what serves them until what shall is ready."""
+    assert found.valid
+    ready = any(p.state == "Serving" for p in found.placements) and not found.valid.advised
+    there = {p.class_ for p in _elsewhere(seen, found.class_)}
+    now = {class_: seen.served_by.get(class_, found.class_) for class_ in found.classes}
+    return {c: label if label in there and not ready else found.class_ for c, label in now.items()}
 
 
 def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None:

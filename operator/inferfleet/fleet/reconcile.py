@@ -13,14 +13,14 @@ from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
-from inferfleet.fleet.assign import Identity
 from inferfleet.fleet.build import build
 from inferfleet.fleet.build.dialect import unspoken
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
+from inferfleet.fleet.share import together
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
-from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem
+from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem, Told
 from inferfleet.fleet.unobeyed import unobeyed
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster
@@ -42,8 +42,8 @@ class Decided:
     """Tokens per second by class, of its unit; None before the first scrape."""
     status_written: datetime | None = None
     """When live numbers were last written."""
-    assigned: Mapping[str, Identity] = field(default_factory=dict)
-    """What the placement program chose for the fleet as a whole, by class."""
+    assigned: Mapping[str, Told] = field(default_factory=dict)
+    """What the placement program chose for the fleet as a whole, by class label."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
     replicas = {class_: count for class_, count in asked.items() if count is not None}
     try:
         validated = validate(seen, context.catalog, context.settings)
+        if not isinstance(validated, Problem):
+            validated = together(validated, decided.assigned, seen, context.catalog)
         plan = make_plan(seen, validated, replicas, decided.assigned)
         model = view(seen)
         if model is None:

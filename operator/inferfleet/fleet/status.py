@@ -28,14 +28,16 @@ def compute_status(
 ) -> ModelStatus:
     """`served` are tokens per second by class; None before the first scrape: the last written number stays."""
     live = {p.name: p for p in seen.live}
-    placements = [_placement(w, p, live.get(p.name), seen.status) for w in plan.workloads for p in w.placements]
+    found = {p.name: _placement(w, p, live.get(p.name), seen.status) for w in plan.workloads for p in w.placements}
+    placements = list(found.values())
     return ModelStatus(
         observed_generation=seen.generation,
         conditions=conditions(seen, plan, applied, scaling, now),
         summary=_summary(seen, plan, placements, served),
         endpoints=[
-            Endpoint(class_=w.class_, url=names.endpoint_url(seen.namespace, seen.name, w.class_))
+            Endpoint(class_=class_, url=names.endpoint_url(seen.namespace, seen.name, class_))
             for w in plan.workloads
+            for class_ in w.classes
             if any(p.state != "Recommended" for p in w.placements)
         ][:MAX_WORKLOADS],
         placements=_foremost(placements),
@@ -51,7 +53,7 @@ def _placement(
     known = next((p for p in previous.placements if p.name == placement.name), None)
     pool, variant, engine = placement.identity
     common = {
-        "classes": [workload.class_],
+        "classes": list(names.classes_of(live.class_) if live else workload.classes),
         "name": placement.name[:MAX_NAME],
         "state": placement.state,
         "pool": pool,
@@ -86,7 +88,7 @@ def _summary(
     costs = [p.cost_per1_m_tokens for p in staying if p.cost_per1_m_tokens]
     return Summary.model_validate(
         {
-            "workloads": len(plan.workloads),
+            "workloads": sum(len(w.classes) for w in plan.workloads),
             "ready": ready,
             "wanted": wanted,
             "replicas": f"{ready}/{wanted}",
@@ -113,7 +115,9 @@ def _shared_out(plan: Plan) -> list[Rejected]:
     """The best of every workload: what one does not use of its share is for the others."""
     ranked = [(rank, at, r) for at, w in enumerate(plan.workloads) for rank, r in enumerate(w.rejected)]
     kept = sorted(ranked, key=lambda item: item[:2])[:MAX_REJECTED]
-    return [_rejected(plan.workloads[at].class_, r) for _, at, r in sorted(kept, key=lambda item: (item[1], item[0]))]
+    return [
+        _rejected(plan.workloads[at].classes[0], r) for _, at, r in sorted(kept, key=lambda item: (item[1], item[0]))
+    ]
 
 
 def _counts(plan: Plan) -> dict[str, int] | None:
@@ -141,14 +145,14 @@ def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus)
     """
     known = {s.class_: s for s in previous.scaling}
     found = []
-    for workload in plan.workloads:
+    for workload, class_ in ((w, class_) for w in plan.workloads for class_ in w.classes):
         decision = scaling.get(workload.class_)
         if elsewhere := _not_scaled(workload):
             found.append(elsewhere)
-        elif decision and (decision.reason != Reason.NO_SIGNAL_YET or workload.class_ not in known):
-            found.append(ScalingStatus(class_=workload.class_, reason=decision.reason, message=decision.message[:1024]))
-        elif workload.class_ in known:
-            found.append(known[workload.class_])
+        elif decision and (decision.reason != Reason.NO_SIGNAL_YET or class_ not in known):
+            found.append(ScalingStatus(class_=class_, reason=decision.reason, message=decision.message[:1024]))
+        elif class_ in known:
+            found.append(known[class_])
     return found[:MAX_WORKLOADS]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from inferfleet import names
 from inferfleet.api.artifacts import Source, Variant
 from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.model import ModelSpec, Workload
@@ -103,6 +104,8 @@ class Observed:
     nodes: tuple[Node, ...]
     ledger: Mapping[str, Measured]
     live: tuple[Live, ...]
+    served_by: Mapping[str, str]
+    """The class label that the Service of each class selects; absent: there is no Service."""
     held: Mapping[tuple[str, str, str], Mapping[str, int]]
     """Replicas by pool of each workload (namespace, model, class) of the fleet."""
     children: Mapping[tuple[str, str], Obj]
@@ -126,6 +129,8 @@ class Valid:
     """Whether a new release leaves its runtime image as it is."""
     moves_paused: bool = False
     """Whether nothing that serves may be replaced."""
+    members: "tuple[Valid, ...]" = ()
+    """Of several classes on one placement: each by itself; then `workload.class_` is the label of all of them."""
 
     def replicas_for_demand(self, tokens_per_second: float) -> int:
         """For the declared demand, with this capacity of a replica; 0 where none is declared."""
@@ -139,6 +144,11 @@ class Valid:
     def declared_demand(self) -> float:
         """Tokens per second to plan for until traffic is observed; 0 where none is declared."""
         return declared_demand(self.workload, self.spec)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Whom it is for."""
+        return names.classes_of(self.workload.class_)
 
     @property
     def external(self) -> bool:
@@ -195,9 +205,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class WorkloadPlan:
-    """What shall be for one workload."""
+    """What shall be for one workload, or for several on one placement."""
 
     class_: str
+    """The class label of its pods."""
     planned: bool
     reason: str
     message: str
@@ -208,6 +219,14 @@ class WorkloadPlan:
     """Where the load of the first placement goes that its pool has no room for; None: there is no first."""
     asked: Valid | None = None
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
+
+    selects: Mapping[str, str] = field(default_factory=dict)
+    """By class, the class label of the pods that shall serve it now."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Whom it is for."""
+        return names.classes_of(self.class_)
 
     @property
     def spills(self) -> tuple[Placement, ...]:
@@ -224,6 +243,15 @@ class Plan:
     """The Model could not be read: nothing of it may be removed."""
     unobeyed: tuple[tuple[str, str], ...] = ()
     """Fields that are set and not acted on, each with what is done instead."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the fleet's program chose for a workload."""
+
+    identity: tuple[str, str, str]
+    replicas: int
+    """That it planned with."""
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from inferfleet.catalog.loader import Accelerator
-from inferfleet.fleet.assign import Identity
 from inferfleet.fleet.observe import read_pools
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.pools import accelerator_of
-from inferfleet.fleet.types import Blocked, Key, Observed, Plan, PoolView, Problem, Valid, WorkloadPlan
+from inferfleet.fleet.share import together as as_one
+from inferfleet.fleet.types import Blocked, Key, Observed, Plan, PoolView, Problem, Told, Valid, WorkloadPlan
 from inferfleet.fleet.validate import validate
 from inferfleet.offline.program import Chosen, together
 from inferfleet.offline.world import World
@@ -98,12 +98,14 @@ def _custom(world: World) -> Iterable[Accelerator]:
             yield accelerator
 
 
-def _decided(world: World, key: Key, seen: Observed, assigned: Mapping[str, Identity]) -> ModelPlan:
+def _decided(world: World, key: Key, seen: Observed, assigned: Mapping[str, Told]) -> ModelPlan:
     validated = validate(seen, world.catalog, world.settings)
+    if not isinstance(validated, Problem):
+        validated = as_one(validated, assigned, seen, world.catalog)
     return ModelPlan(key, seen, validated, make_plan(seen, validated, {}, assigned))
 
 
-def _beyond(model: ModelPlan, known: Known, assigned: Mapping[str, Identity], *, everything: bool) -> ModelPlan:
+def _beyond(model: ModelPlan, known: Known, assigned: Mapping[str, Told], *, everything: bool) -> ModelPlan:
     """With what could be: where the operator finds nothing, or of everything."""
     if isinstance(model.validated, Problem):
         return model

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from inferfleet.fleet.assign import Asked, Identity, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import node, read_pools
 from inferfleet.fleet.placer import SOLVER
-from inferfleet.fleet.types import Key, Plan, PoolView
+from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.offline.world import World
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.build import fleet
@@ -17,10 +17,10 @@ from inferfleet.planning.options.build import fleet
 class Chosen:
     """What was chosen for the fleet as a whole."""
 
-    placements: Mapping[Owner, Identity] = field(default_factory=dict)
+    placements: Mapping[Owner, Told] = field(default_factory=dict)
     note: str = ""
 
-    def of(self, key: Key) -> dict[str, Identity]:
+    def of(self, key: Key) -> dict[str, Told]:
         """Of one Model, by class."""
         return {class_: identity for (owner, class_), identity in self.placements.items() if owner == key}
 
@@ -38,7 +38,7 @@ def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[st
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
     held = sum((standing(plan) for _, plan in plans), Counter(others))
     there = rooms(pools, [node(o) for o in world.stores.nodes.values()], held, world.catalog)
-    problem = fleet(workloads(known, {}), there, Memo(), sharing=False)
+    problem = fleet(workloads(known, {}), there, Memo(), sharing=True)
     plan = place(problem.problem, SOLVER)
     note = f"placed as one fleet, {plan.gap:.1%} above the least cost at most ({plan.status})"
     return Chosen(assignments(known, problem, plan), note)

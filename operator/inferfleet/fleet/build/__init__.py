@@ -17,7 +17,7 @@ def build(model: ModelView, plan: Plan, settings: Settings) -> list[Obj]:
             continue
         deployed = [p for p in workload.placements if p.state != "Recommended"]
         if deployed:
-            objects.append(service(model, workload.class_))
+            objects += [service(model, class_, label) for class_, label in workload.selects.items()]
         for placement in deployed:
             if placement.evaluated:
                 objects += _placement(model, workload.valid, placement, settings)

@@ -49,7 +49,7 @@ def placement_selector(model: ModelView, valid: Valid, placement: Placement) -> 
     """What selects the pods of a placement; immutable in a Deployment."""
     return {
         **names.workload_labels(model.name, valid.workload.class_),
-        names.LABEL_PLACEMENT: names.placement_id(*placement.identity),
+        names.LABEL_PLACEMENT: names.placement_id(*placement.identity, valid.workload.class_),
     }
 
 

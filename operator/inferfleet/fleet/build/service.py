@@ -6,8 +6,8 @@ from inferfleet.fleet.types import ModelView, Obj
 from inferfleet_runtime.contract import PORT
 
 
-def service(model: ModelView, class_: str) -> Obj:
-    """One stable address per workload, whatever serves it."""
+def service(model: ModelView, class_: str, label: str) -> Obj:
+    """One stable address per workload, whatever serves it: pods of this class label."""
     ports = [{"name": "http", "port": names.SERVICE_PORT, "protocol": "TCP", "targetPort": PORT}]
     return child(
         model,
@@ -17,7 +17,7 @@ def service(model: ModelView, class_: str) -> Obj:
         {
             "spec": {
                 "type": "ClusterIP",
-                "selector": names.workload_labels(model.name, class_),
+                "selector": names.workload_labels(model.name, label),
                 "ports": ports,
             }
         },

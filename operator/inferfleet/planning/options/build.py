@@ -8,6 +8,7 @@ from inferfleet.placing.types import Option, Pool, Problem, Provider
 from inferfleet.planning.choose import Judged, judged
 from inferfleet.planning.evaluate.memo import Memo, content_of
 from inferfleet.planning.options.merge import Workload, merged, sets
+from inferfleet.planning.options.prune import replaced
 from inferfleet.planning.options.shared import shared
 from inferfleet.planning.options.way import Way, separate, together
 from inferfleet.planning.types import Evaluated, Question, Rejection
@@ -88,7 +89,10 @@ def _shared(ordered: Iterable[Workload], memo: Memo) -> Iterator[Way]:
     for _, members in groupby(ordered, key=lambda w: w.group):
         for found in sets(list(members)):
             question = merged(found)
-            yield from (together(found, question, e) for e in shared(found, question, memo))
+            ways = [together(found, question, e) for e in shared(found, question, memo)]
+            options = [way.offered for way in ways if isinstance(way.offered, Option)]
+            useless = replaced(options, {o.key for o in options if o.incumbent})
+            yield from (way for way in ways if way.key not in useless)
 
 
 def _with_room(q: Question, rooms: Mapping[str, Room]) -> Question:

@@ -33,6 +33,10 @@ class Workload:
     """Tokens per second of the class's unit."""
     whole: bool = True
     """Whether one placement must carry it alone, as the operator deploys it."""
+    alone: bool = False
+    """Whether it shares with nobody."""
+    sharing: "Sharing | None" = None
+    """What it is on together with others now."""
 
     @property
     def demand(self) -> Demand:
@@ -54,9 +58,19 @@ class Workload:
         return self.load / counted(self.question.workload).p50
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """A placement for several workloads that runs."""
+
+    members: frozenset[str]
+    """Keys of the workloads."""
+    identity: tuple[str, str, str]
+    replicas: int
+
+
 def sets(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:
     """Of two and more workloads of one Model that one placement may serve, in a stable order."""
-    ordered = sorted(workloads, key=lambda w: (_strictness(w), w.key))
+    ordered = sorted((w for w in workloads if not w.alone), key=lambda w: (_strictness(w), w.key))
     return [found for found in _tried(ordered) if _alike(found)]
 
 
@@ -74,7 +88,10 @@ def _strictness(w: Workload) -> tuple[bool, timedelta]:
 
 
 def _alike(found: Sequence[Workload]) -> bool:
-    """Whether pods could be told one thing, for the least money: the same engine settings, no other goal, no pause."""
+    """Whether pods could be told one thing, for the least money: the same engine settings, no other goal, no pause.
+
+    Nothing tells their requests apart there, so none comes first, and none has a deadline that others have not.
+    """
     first, *others = (w.question for w in found)
     paused = any(w.question.incumbents and isinf(w.question.move_saving) for w in found)
     return first.workload.objective == "Cost" and not paused and all(_settings(q) == _settings(first) for q in others)
@@ -83,7 +100,8 @@ def _alike(found: Sequence[Workload]) -> bool:
 def _settings(q: Question) -> tuple[object, ...]:
     spec = q.workload
     serving = spec.serving.model_copy(update={"max_batch_size": 1})
-    return q.architecture_key, spec.modality, spec.objective, serving, spec.traffic.media, q.pin, q.variants
+    same = (q.architecture_key, spec.modality, spec.objective, serving, spec.traffic.media, q.pin, q.variants)
+    return (*same, spec.priority, spec.slo.deadline)
 
 
 def merged(found: Sequence[Workload]) -> Question:
@@ -96,7 +114,7 @@ def merged(found: Sequence[Workload]) -> Question:
         pools=tuple(p for p in first.pools if p.name in shared),
         min_replicas=max(w.question.min_replicas for w in found),
         max_replicas=sum(w.question.max_replicas for w in found),
-        guaranteed=0.0,
+        guaranteed=sum(w.question.guaranteed for w in found),
         incumbents=frozenset(),
         running={},
     )

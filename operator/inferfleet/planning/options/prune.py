@@ -36,13 +36,35 @@ def _size(o: Option, replicas: int) -> tuple[float, float]:
 
 
 def _beaten(o: Option, others: Iterable[Option], sizes: Mapping[str, tuple[float, float]]) -> bool:
-    """By one that is better in one thing and no worse in the other, or the same and earlier by name."""
+    """By one that is better in one thing and no worse in the other; of equals the faster, then by name."""
     mine = sizes[o.key]
     found = (other for other in others if other.key in sizes and other.key != o.key)
     return any(
-        sizes[x.key][0] <= mine[0] and sizes[x.key][1] <= mine[1] and (sizes[x.key] != mine or x.key < o.key)
+        sizes[x.key][0] <= mine[0] and sizes[x.key][1] <= mine[1] and (sizes[x.key] != mine or _order(x) < _order(o))
         for x in found
     )
+
+
+def _order(o: Option) -> tuple[float, str]:
+    return -min(o.capacity.values()), o.key
+
+
+def replaced(options: Sequence[Option], kept: Iterable[str]) -> set[str]:
+    """Keys of options for several demands that another of the same pool and demands beats replica for replica."""
+    always = set(kept)
+    best: dict[tuple[str, frozenset[str]], list[Option]] = {}
+    for option in sorted(options, key=lambda o: (o.accelerators, o.cost, *_order(o))):
+        better = best.setdefault((option.pool, frozenset(option.capacity)), [])
+        if option.key in always or not any(_replaces(other, option) for other in better):
+            better.append(option)
+    return {o.key for o in options} - {o.key for found in best.values() for o in found}
+
+
+def _replaces(a: Option, b: Option) -> bool:
+    enough = a.max_replicas is None or (b.max_replicas is not None and a.max_replicas >= b.max_replicas)
+    cheap = a.cost <= b.cost and a.accelerators <= b.accelerators and a.opening <= b.opening
+    fast = all(a.capacity[k] * (1 - a.margin) >= b.capacity[k] * (1 - b.margin) for k in b.capacity)
+    return enough and cheap and fast and a.min_replicas <= b.min_replicas and a.starting <= b.starting
 
 
 def undominated(options: Sequence[Option], kept: Iterable[str], demand: str) -> list[Option]:

@@ -37,10 +37,10 @@ class Way:
 
 def separate(w: Workload, possible: Sequence[Evaluated]) -> list[Way]:
     """Options for one workload, without those that another beats at every load."""
-    running = [e for e in possible if e.identity in w.question.incumbents]
+    running = [e for e in possible if e.identity in w.question.incumbents]  # none while it shares
     stay = bool(running) and isinf(w.question.move_saving)
     offered = running if stay else possible
-    spent = sum(w.question.running.get(e.identity, 0) * e.hourly for e in running)
+    spent = sum(w.question.running.get(e.identity, 0) * e.hourly for e in running) + _shared_cost(w, possible)
     costs = _comparable(w.question, possible)
     ways = {way.key: way for way in (_alone(w, e, spent, costs[e.identity]) for e in offered)}
     options = [way.offered for way in ways.values() if isinstance(way.offered, Option)]
@@ -60,14 +60,26 @@ def _alone(w: Workload, e: Evaluated, spent: float, cost: float) -> Way:
     return Way(_option(key, e, {w.key: e.tokens_per_second}, Terms(cost, opening, _margin(e, q), bounds)), {w.key: e})
 
 
+def _shared_cost(w: Workload, known: Sequence[Evaluated]) -> float:
+    """USD per hour: its part of what it shares; as if that cost as much as the dearest known where it is not known."""
+    if w.sharing is None or not known:
+        return 0.0
+    each = next((e.hourly for e in known if e.identity == w.sharing.identity), max(e.hourly for e in known))
+    return w.sharing.replicas * each / len(w.sharing.members)
+
+
 def together(found: Sequence[Workload], q: Question, s: Shared) -> Way:
     """The option of one placement for several workloads; `q` is their merged question."""
     capacity = {key: e.tokens_per_second for key, e in sorted(s.each.items())}
     least_of_all = max(least(w.question, capacity[w.key]) for w in found)
     spent = sum(n * s.mix.hourly for w in found for n in w.question.running.values())
+    spent += sum(_shared_cost(w, [s.mix]) for w in found)
     saving = min(w.question.move_saving for w in found)
-    opening = 0.0 if isinf(saving) else saving * spent
-    bounds = Bounds(least_of_all, min(q.max_replicas, s.mix.candidate.free))
+    now = found[0].sharing
+    same = now is not None and now.identity == s.mix.identity and now.members == {w.key for w in found}
+    running = now.replicas if now and same else 0
+    opening = 0.0 if isinf(saving) or running else saving * spent
+    bounds = Bounds(least_of_all, min(q.max_replicas, max(s.mix.candidate.free, running)), running)
     terms = Terms(s.mix.hourly, opening, _margin(s.mix, q), bounds)
     return Way(_option(_key(found, s.mix), s.mix, capacity, terms), s.each, s.mix)
 

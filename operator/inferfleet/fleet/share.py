@@ -1,0 +1,72 @@
+"""Classes of a Model that the fleet's program puts on one placement, as one workload. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from inferfleet import names
+from inferfleet.api.model import Demand
+from inferfleet.api.model import Workload as Declared
+from inferfleet.catalog.loader import Catalog
+from inferfleet.fleet.pools import Tenant, pool
+from inferfleet.fleet.types import Blocked, Observed, PoolView, Valid
+from inferfleet.planning.options.merge import Workload, merged
+from inferfleet.planning.types import Question
+
+Items = tuple[Valid | Blocked, ...]
+
+
+def together(items: Items, assigned: Mapping[str, object], seen: Observed, catalog: Catalog) -> Items:
+    """The classes by themselves, but those in one that are assigned a placement in common (`assigned` by class label).
+
+    Not while one of them cannot be planned: then each is for itself. Until the program has spoken, after a restart,
+    what is served together stays together.
+    """
+    told = {class_ for label in assigned for class_ in names.classes_of(label)}
+    kept = {label for label in seen.served_by.values() if not told.intersection(names.classes_of(label))}
+    found = {item.workload.class_ if isinstance(item, Valid) else item.class_: item for item in items}
+    for label in sorted({*assigned, *kept}):
+        members = [found.get(class_) for class_ in names.classes_of(label)]
+        able = [m for m in members if isinstance(m, Valid) and shareable(m)]
+        if 1 < len(able) == len(members):
+            found = {class_: item for class_, item in found.items() if item not in able}
+            found[label] = _as_one(label, able, seen, catalog)
+    return tuple(found.values())
+
+
+def shareable(valid: Valid) -> bool:
+    """Whether this operator alone decides about its replicas."""
+    return not (valid.external or valid.advised)
+
+
+def _as_one(label: str, members: Sequence[Valid], seen: Observed, catalog: Catalog) -> Valid:
+    found = [Workload(m.workload.class_, "", m.question, m.declared_demand) for m in members]
+    question = _question(label, merged(found), seen, catalog)
+    return Valid(
+        _declared(label, [m.workload for m in members]),
+        question.workload,
+        question,
+        keeps_image=any(m.keeps_image for m in members),
+        moves_paused=any(m.moves_paused for m in members),
+        members=tuple(members),
+    )
+
+
+def _question(label: str, asked: Question, seen: Observed, catalog: Catalog) -> Question:
+    tenant = Tenant((seen.namespace, seen.name, label))
+    views = [view for p in asked.pools if isinstance(view := seen.pools.get(p.name), PoolView)]
+    mine = [p for p in seen.live if p.class_ == label and not p.deleting and not p.spill]
+    running = {p.identity: p.replicas for p in mine}
+    pools = tuple(pool(view, seen, tenant, catalog) for view in views)
+    return replace(asked, pools=pools, incumbents=frozenset(running), running=running)
+
+
+def _declared(label: str, members: Sequence[Declared]) -> Declared:
+    """At least what the most demanding needs, at most what all may have, for the sum of what they expect."""
+    first, expected = members[0], [m.demand for m in members if m.demand]
+    replicas = first.replicas.model_copy(
+        update={"min": max(m.replicas.min for m in members), "max": sum(m.replicas.max for m in members)}
+    )
+    hourly = round(sum(d.per_second for d in expected) * 3600)
+    guaranteed = any(d.guaranteed for d in expected)
+    demand = Demand(requests_per_hour=hourly, guaranteed=guaranteed) if expected else None
+    return first.model_copy(update={"class_": label, "replicas": replicas, "demand": demand})

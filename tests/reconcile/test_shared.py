@@ -1,0 +1,137 @@
+"""Classes that one placement serves for less: together, apart again, and never without what serves them."""
+
+from dataclasses import replace
+from typing import Any
+
+import make
+from fakes.cluster import FakeCluster
+from harness import Operator, condition, status, stores, world
+
+from inferfleet import names
+from inferfleet.catalog import loader
+from inferfleet.fleet.placer import Placer
+from inferfleet.kube import kinds
+from inferfleet.placing.place import place
+from inferfleet.placing.types import Plan, Problem, Settings
+
+TOGETHER = "assist_chat"
+
+
+async def solve(problem: Problem, settings: Settings) -> Plan:
+    return place(problem, settings)
+
+
+def both(**changes: Any) -> list[make.Obj]:
+    one = {"replicas": {"min": 1, "max": 3}, "demand": {"requestsPerHour": 360}}
+    return [{"class": name, **one, **changes} for name in ("chat", "assist")]
+
+
+def there(*more: make.Obj, **changes: Any) -> FakeCluster:
+    return world(
+        make.node(cpu="8"),
+        make.pool(),
+        make.workload_class(),
+        make.workload_class("assist"),
+        make.model(workloads=both(**changes)),
+        *more,
+    )
+
+
+class Fleet:
+    """One Model and what places it."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self.cluster, self.operator = cluster, Operator(cluster)
+        self.placer = Placer(loader.load(), solve)
+
+    async def once(self) -> None:
+        """A reconcile, with what was chosen last."""
+        self.operator.scaled = replace(self.operator.scaled, assigned=self.placer.assigned(self.operator.key))
+        result = await self.operator.once()
+        assert result
+        self.placer.note(self.operator.key, result.plan)
+
+    async def settle(self) -> None:
+        """Until the program and the reconciles agree and nothing is left to do."""
+        for _ in range(12):
+            before = self.cluster.version
+            await self.once()
+            version = self.cluster.version
+            self.cluster.settle_deployments(ready=True)
+            moved = await self.placer.round(stores(self.cluster), {})
+            assert moved
+            if not moved.moved and self.cluster.version == version == before:
+                return
+        raise AssertionError(f"not settled: {self.cluster.writes[-4:]}")
+
+    def pods(self) -> dict[str, int]:
+        """Replicas by class label."""
+        found = self.cluster.all(kinds.DEPLOYMENT)
+        return {o["metadata"]["labels"][names.LABEL_CLASS]: o["spec"]["replicas"] for o in found}
+
+    def selected(self) -> dict[str, str]:
+        """By class, the class label that its Service selects."""
+        found = self.cluster.all(kinds.SERVICE)
+        return {o["metadata"]["labels"][names.LABEL_CLASS]: o["spec"]["selector"][names.LABEL_CLASS] for o in found}
+
+
+async def test_two_classes_that_one_replica_can_carry_share_it() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    assert fleet.pods() == {TOGETHER: 1}
+    assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
+    (placement,) = status(fleet.cluster).placements
+    assert placement.classes == ["assist", "chat"]
+    assert [e.class_ for e in status(fleet.cluster).endpoints] == ["assist", "chat"]
+    assert condition(fleet.cluster, "Ready")[0] == "True"
+    assert condition(fleet.cluster, "Planned")[2].startswith("assist and chat: q4-0 on cpu")
+
+
+async def test_requests_stay_where_they_are_served_until_what_is_shared_is_ready() -> None:
+    fleet = Fleet(there())
+    await fleet.once()
+    fleet.cluster.settle_deployments(ready=True)
+    assert fleet.pods() == {"chat": 1, "assist": 1}
+    await fleet.placer.round(stores(fleet.cluster), {})
+    await fleet.once()
+    assert fleet.pods() == {"chat": 1, "assist": 1, TOGETHER: 1}
+    assert fleet.selected() == {"chat": "chat", "assist": "assist"}
+    await fleet.once()
+    assert fleet.pods() == {"chat": 1, "assist": 1, TOGETHER: 1}
+    fleet.cluster.settle_deployments(ready=True)
+    await fleet.once()
+    assert fleet.pods() == {TOGETHER: 1}
+    assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
+
+
+async def test_a_restart_changes_nothing() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    before, again = fleet.cluster.snapshot(), Fleet(fleet.cluster)
+    await again.placer.round(stores(fleet.cluster), {})
+    await again.settle()
+    assert again.cluster.snapshot() == before
+
+
+async def test_classes_part_when_they_do_not_go_together_any_more() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.cluster.put(make.workload_class("assist", priority=1000))
+    await fleet.once()
+    await fleet.placer.round(stores(fleet.cluster), {})
+    await fleet.once()
+    assert fleet.pods() == {TOGETHER: 1, "chat": 1, "assist": 1}
+    assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
+    await fleet.settle()
+    assert fleet.pods() == {"chat": 1, "assist": 1}
+    assert fleet.selected() == {"chat": "chat", "assist": "assist"}
+
+
+async def test_what_is_shared_serves_on_when_one_of_its_classes_vanishes() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.cluster.remove(kinds.WORKLOAD_CLASS, "", "assist")
+    await fleet.once()
+    assert fleet.pods()[TOGETHER] == 1
+    assert fleet.selected()["assist"] == TOGETHER
+    assert condition(fleet.cluster, "Ready")[0] == "True"
