@@ -46,4 +46,7 @@ def _cost(change: Change) -> str:
 
 
 def _headroom(h: Headroom) -> str:
-    return f"{words.NAMES[h.name]} {words.percent(h.before)} -> {words.percent(h.after)}"
+    before, after = words.percent(h.before), words.percent(h.after)
+    if before == after:  # whole percent would hide the change
+        before, after = words.percent(h.before, 1), words.percent(h.after, 1)
+    return f"{words.NAMES[h.name]} {before} -> {after}"

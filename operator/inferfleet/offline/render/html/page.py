@@ -8,7 +8,7 @@ from inferfleet.offline.render.html.chart import axes, chart
 from inferfleet.offline.render.html.style import STYLE
 from inferfleet.offline.types import Frontier, Report, WorkloadRow
 
-NUMBERS = frozenset({"REPLICAS", "USD/H", "USD/1M", "HEADROOM", "USD/ACCEL-H", "NODES"})
+NUMBERS = frozenset({"DEMAND", "USED", "REPLICAS", "USD/H", "USD/1M", "HEADROOM", "USD/ACCEL-H", "NODES"})
 """Columns whose cells are figures."""
 REJECTED = ("CANDIDATE", "REASON", "WHY")
 MOST = 40
