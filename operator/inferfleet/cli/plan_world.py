@@ -13,7 +13,7 @@ from inferfleet.lint import report as linted
 from inferfleet.lint.engine import MissingError
 from inferfleet.lint.files import UnusableError
 from inferfleet.offline import snapshot
-from inferfleet.offline.decide import Engines, decide
+from inferfleet.offline.decide import Engines, Plans, decide
 from inferfleet.offline.files import InvalidError, read_files
 from inferfleet.offline.frontier import frontier
 from inferfleet.offline.given import Files, ObjectKey
@@ -23,6 +23,8 @@ from inferfleet.offline.world import NOTHING, Context, World, make_world
 from inferfleet.planning.evaluate.memo import Memo
 
 INVALID, UNUSABLE = 1, 2
+PICTURES = 50
+"""Workloads whose frontiers are drawn: of two charts each, some hundred kB."""
 BEYOND = (
     "engines and providers that this release does not deploy were planned with only where nothing else serves; "
     "--engines known plans with them everywhere"
@@ -99,12 +101,22 @@ def planned(world: World, *, engines: Engines = "auto", pictures: bool = False, 
     found = report(world, plans)
     if engines == "auto" and any(w.undeployed for w in found.workloads):
         found = replace(found, notes=(*found.notes, BEYOND))
-    if not pictures:
-        return found
+    return _with_pictures(found, plans) if pictures else found
+
+
+def _with_pictures(found: Report, plans: Plans) -> Report:
+    """Of what is broken and of what costs most: a page with thousands of them is of no use."""
+    ordered = sorted(found.workloads, key=lambda w: (not w.violations, -w.usd_per_hour, w.key))
+    drawn = {w.key for w in ordered[:PICTURES]}
     frontiers = {
         (*model.key, w.class_): frontier(w, asked)
         for model in plans.models
         for w in model.plan.workloads
-        if (asked := model.asked(w.class_))
+        if (*model.key, w.class_) in drawn and (asked := model.asked(w.class_))
     }
-    return replace(found, frontiers=frontiers)
+    if len(ordered) <= PICTURES:
+        return replace(found, frontiers=frontiers)
+    note = (
+        f"frontiers are drawn of {PICTURES} workloads, what is broken and what costs most: plan fewer files for others"
+    )
+    return replace(found, frontiers=frontiers, notes=(*found.notes, note))
