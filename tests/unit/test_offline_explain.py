@@ -19,7 +19,7 @@ def test_it_says_what_was_chosen_what_else_could_serve_and_what_cannot(fleet: Fl
     assert text.startswith("default/demo:chat\n  declared at fleet.yaml:")
     assert "  CheapestWithinSLO: q4-0 on cpu with llama-cpp" in text
     assert "could serve, too:\n    q8-0 on cpu with llama-cpp: " in text
-    assert "MemoryDoesNotFit: " in text
+    assert "    MemoryDoesNotFit (" in text
     assert "f16 on tiny with llama-cpp" in text
 
 
@@ -39,7 +39,7 @@ def test_a_workload_that_nothing_can_serve_says_why_of_every_candidate(fleet: Fl
     text = explained(fleet)
     assert "  NoCandidate: " in text
     assert "  cannot serve (" in text
-    assert "SLOViolated: ttft of " in text
+    assert "    SLOViolated (3):\n      ttft of " in text
 
 
 def test_a_name_that_several_namespaces_have_needs_its_namespace(fleet: Fleet) -> None:
