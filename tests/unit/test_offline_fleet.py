@@ -181,6 +181,17 @@ def test_a_pool_that_is_full_is_told_in_accelerators(fleet: Fleet) -> None:
     )
 
 
+def test_beside_a_snapshot_it_says_which_nodes_are_still_to_come(fleet: Fleet) -> None:
+    labels, allocatable = {"pool": "h100"}, {"cpu": "96", "memory": "1Ti", "nvidia.com/gpu": "8"}
+    node: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "labels": labels}}
+    node["status"] = {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}]}
+    snapshot: Obj = {"snapshot": "inferfleet/v1", "takenAt": "2026-11-20T08:00:00Z", "objects": [node]}
+    fleet.write("snapshot.yaml", snapshot)
+    for most, told in ((1, False), (3, True)):
+        said = fleet.plan(slow(), gpus(most), spread("a", 4), argv=("-o", "json", "--snapshot", "snapshot.yaml"))
+        assert ("up to spec.nodes.maxNodes there can be 2 nodes of h100 more" in said.json["assumptions"]) == told
+
+
 def test_many_workloads_get_pictures_only_of_what_costs_most(fleet: Fleet) -> None:
     models = [make.model(f"m{i}", workloads=make.workloads(replicas={"min": 1 + i % 3, "max": 3})) for i in range(52)]
     text = fleet.plan(make.workload_class(), make.pool(), *models, argv=("-o", "html")).out

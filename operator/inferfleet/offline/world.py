@@ -119,7 +119,7 @@ def _stores(
         return stores, ["no snapshot of a cluster: nothing runs yet", *assume.about_nodes(nodes)], needed
     stores = _with_snapshot(files, snapshot, chart, gone)
     taken = f"a snapshot of {timestamp(snapshot.taken_at)}: its nodes, measurements, demand and what ran then"
-    return stores, [taken], frozenset()
+    return stores, [taken, *assume.about_nodes_to_come(stores, catalog)], frozenset()
 
 
 def _with_snapshot(files: Files, snapshot: Snapshot, chart: dict[Key, Obj], gone: frozenset[ObjectKey]) -> Stores:
