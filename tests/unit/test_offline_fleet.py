@@ -170,6 +170,20 @@ def test_an_explanation_without_a_cluster_says_what_would_do(fleet: Fleet, monke
     assert said.err.endswith("; -f or --snapshot explains without a cluster\n")
 
 
+def test_a_placement_whose_figures_are_a_guess_is_marked(fleet: Fleet) -> None:
+    usual: Obj = {"inputTokens": {"p50": 1000, "p95": 1000}, "outputTokens": {"p50": 1000, "p95": 1000}}
+    class_ = slow()
+    class_["spec"]["traffic"] = usual
+    measured, never_measured = spread("a", 4), spread("a", 4)
+    never_measured["spec"]["workloads"][0]["placement"]["engine"] = "lmdeploy"
+    (placement,) = workload(planned(fleet, class_, gpus(1), never_measured).json, model="a")["placements"]
+    assert placement["guess"].startswith("lmdeploy was never measured")
+    table = fleet.plan(class_, gpus(1), never_measured, argv=("--engines", "known")).out
+    assert table.splitlines()[1].endswith("not deployed by this release; figures are a guess")
+    (known,) = workload(planned(fleet, class_, gpus(1), measured).json, model="a")["placements"]
+    assert known["guess"] is None
+
+
 def test_a_pool_that_is_full_is_told_in_accelerators(fleet: Fleet) -> None:
     model = spread("a", 4)
     model["spec"]["workloads"][0] |= {"replicas": {"min": 1, "max": 50}, "demand": {"requestsPerSecond": 500}}

@@ -83,6 +83,7 @@ def _with_figures(row: PlacementRow, chosen: Evaluated, asked: Valid) -> Placeme
         targets=targets(chosen.prediction, asked.spec),
         accelerators=_accelerators(chosen.candidate),
         each=0.0 if chosen.candidate.offer else chosen.candidate.accelerators,
+        guess=chosen.prediction.outside if chosen.guessed else "",
         provider=chosen.candidate.offer is not None,
         input_cost=chosen.costs.input if chosen.costs else None,
         output_cost=chosen.costs.output if chosen.costs else None,

@@ -65,6 +65,8 @@ class PlacementRow:
     """What one replica has: `1 x nvidia-l40s`, `0.4 cores of cpu-x86-avx2`."""
     each: float = 0.0
     """The same as a number: accelerators, or cores."""
+    guess: str = ""
+    """Why its figures are a guess; empty: they are no worse than their interval says."""
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -104,6 +104,7 @@ def _placement(p: PlacementRow) -> dict[str, Any]:
         "slots": p.slots,
         "tokensPerSecond": _rounded(p.tokens_per_second),
         "capacitySource": p.capacity_source,
+        "guess": p.guess or None,
         "costPer1MTokens": None if p.cost is None else f"{p.cost:f}",
         "costPer1MInputTokens": None if p.input_cost is None else f"{p.input_cost:f}",
         "costPer1MOutputTokens": None if p.output_cost is None else f"{p.output_cost:f}",

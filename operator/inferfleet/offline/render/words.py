@@ -71,7 +71,8 @@ def counts(row: WorkloadRow) -> str:
 
 def state(row: WorkloadRow, placement: PlacementRow) -> str:
     """What becomes of it: nothing runs yet without a snapshot, so that Starting is all that there is to say."""
-    return "not deployed by this release" if row.undeployed else placement.state
+    said = "not deployed by this release" if row.undeployed else placement.state
+    return f"{said}; figures are a guess" if placement.guess else said
 
 
 def nodes(pool: PoolRow) -> str:
