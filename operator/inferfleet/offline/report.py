@@ -18,7 +18,7 @@ from inferfleet.offline.world import World
 from inferfleet.planning import room as planned_room
 from inferfleet.planning.candidates.engines import unplaced_of
 from inferfleet.planning.types import Candidate, Evaluated, Prediction, Rejection
-from inferfleet.planning.unit import unit_of
+from inferfleet.planning.unit import Unit, unit_of
 
 REASONS = 5
 """Told of a workload that has no candidate."""
@@ -98,6 +98,8 @@ def targets(expected: Prediction, spec: WorkloadClassSpec) -> tuple[Target, ...]
         Target("tpot", expected.tpot, _seconds(slo.tpot), bounds.tpot.high if bounds else None),
         Target("endToEnd", expected.end_to_end, _seconds(slo.end_to_end), bounds.end_to_end.high if bounds else None),
     ]
+    if unit_of(spec) is Unit.PROMPT:  # nothing is generated: there is no first token, nor one after it
+        found = [t for t in found if t.name == "endToEnd" or t.allowed is not None]
     if slo.deadline:
         found.append(replace(found[-1], name="deadline", allowed=_seconds(slo.deadline)))
     return tuple(found)
