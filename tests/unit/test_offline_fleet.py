@@ -217,6 +217,21 @@ def test_many_workloads_get_pictures_only_of_what_costs_most(fleet: Fleet) -> No
     assert "<figure>" in most
 
 
+class Impatient(io.RawIOBase):
+    """Standard input of somebody who presses Ctrl-C."""
+
+    buffer = property(lambda self: self)
+
+    def read(self, size: int = -1) -> bytes:
+        raise KeyboardInterrupt
+
+
+def test_a_user_who_does_not_wait_sees_no_traceback(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Impatient())
+    said = fleet.run("plan", "-f", "-")
+    assert (said.status, said.out, said.err) == (130, "", "")
+
+
 class Terminal(io.StringIO):
     """Somebody watches."""
 
