@@ -103,9 +103,7 @@ def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Li
     """Whether the first serves, and with it all that what leaves did."""
     first, current = shares[0], case.current
     least = min(case.valid.workload.replicas.least, first.replicas)
-    enough = min(first.replicas, current.replicas) if current and leaving else least
-    if current and leaving and any(p.spill for p in (current, *leaving)):
-        enough = first.replicas  # it did only a part so far, or they what it had no room for
+    enough = first.replicas if leaving else least
     if current is None or current.ready < max(enough, least):
         return False
     there = {p.identity: p.ready for p in case.running}
