@@ -18,6 +18,7 @@ from inferfleet.performance.columns import Vector
 from inferfleet.performance.envelope import REGIMES, Known, known, regime, strained
 from inferfleet.performance.intervals import COVERAGE, Bounds, bounds
 from inferfleet.performance.silicon import Row
+from inferfleet.performance.types import Run
 
 CALIBRATION = (
     "leave_cell",
@@ -59,7 +60,7 @@ class Fit:
     processes: Processes
 
     @property
-    def runs(self) -> tuple[str, ...]:
+    def runs(self) -> tuple[Run, ...]:
         """Of every measurement, version and day: what tells apart those of one configuration."""
         return tuple(row.run for row in self.found.rows)
 

@@ -28,6 +28,9 @@ STIFFNESS: Mapping[str, float] = {
     "expert": 2.0,
     "latent": 6.0,
     "linear": 6.0,
+    "brief": 3.0,
+    "apart": 1.0,
+    "age": 6.0,
 }
 """Of differences between kinds: the fewer models show a kind, the stiffer."""
 

@@ -6,7 +6,7 @@ per target its terms, coefficients, kernels and intervals. Rows are kept because
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +20,7 @@ from inferfleet.performance.power import Power
 from inferfleet.performance.recall import recall
 from inferfleet.performance.shape import Shape
 from inferfleet.performance.targets import physics, table, terms_of
-from inferfleet.performance.types import Coefficients, Load
+from inferfleet.performance.types import Coefficients, Load, Run
 
 FORMAT = 1
 DIGITS = 6
@@ -37,7 +37,7 @@ class Remembered:
 
     shapes: tuple[Shape, ...]
     loads: tuple[Load, ...]
-    runs: tuple[str, ...]
+    runs: tuple[Run, ...]
 
 
 def parse(text: str) -> Coefficients:
@@ -55,7 +55,7 @@ def parse(text: str) -> Coefficients:
 
 def _assembled(raw: Mapping[str, Any], version: str) -> Coefficients:
     rows = _rows(raw)
-    cols = columns(_numbers(rows.shapes), rows.loads)
+    cols = columns(_numbers(rows.shapes), rows.loads, rows.runs)
     t = table(cols, rows.shapes, rows.runs)
     tpot, ttft = _fitted(raw["tpot"]), _fitted(raw["ttft"])
     seconds, tpot_features = physics("tpot", t, tpot, terms_of("tpot", t))
@@ -84,7 +84,7 @@ def dump(
     """The file's text; `fitted` and `limits` of TPOT and TTFT."""
     setups = list(dict.fromkeys(rows.shapes))
     place = {shape: i for i, shape in enumerate(setups)}
-    runs = sorted(set(rows.runs))
+    runs = sorted(set(rows.runs), key=astuple)
     lines = [
         [place[shape], load.input_tokens, load.output_tokens, load.concurrency, runs.index(run)]
         for shape, load, run in zip(rows.shapes, rows.loads, rows.runs, strict=True)
@@ -97,7 +97,7 @@ def dump(
         "power": asdict(power),
         "tpot": _target(fitted[0], limits[0]),
         "ttft": _target(fitted[1], limits[1]),
-        "runs": runs,
+        "runs": [astuple(run) for run in runs],
         "setups": [[*(getattr(s, n) for n in LABELS), *(_short(getattr(s, n)) for n in NUMBERS)] for s in setups],
         "rows": lines,
     }
@@ -143,10 +143,11 @@ def _rows(raw: Mapping[str, Any]) -> Remembered:
         )
         for item in raw["setups"]
     ]
+    runs = [Run(*item) for item in raw["runs"]]
     return Remembered(
         shapes=tuple(setups[row[0]] for row in raw["rows"]),
         loads=tuple(Load(row[1], row[2], row[3]) for row in raw["rows"]),
-        runs=tuple(raw["runs"][row[4]] for row in raw["rows"]),
+        runs=tuple(runs[row[4]] for row in raw["rows"]),
     )
 
 

@@ -15,7 +15,7 @@ from inferfleet.performance.plain import embedding, pipeline, processor
 from inferfleet.performance.power import shares
 from inferfleet.performance.shape import Shape, shape_of
 from inferfleet.performance.targets import Table, correction, physics, table, terms_of
-from inferfleet.performance.types import Coefficients, Estimate, Interval, Load, Setup
+from inferfleet.performance.types import Coefficients, Estimate, Interval, Load, Run, Setup
 
 __all__ = ["memory_bytes", "predict", "predict_many"]
 
@@ -29,7 +29,7 @@ def predict(setup: Setup, load: Load, coefficients: Coefficients) -> Estimate:
 
 
 def predict_many(
-    setups: Sequence[Setup], loads: Sequence[Load], coefficients: Coefficients, runs: Sequence[str] | None = None
+    setups: Sequence[Setup], loads: Sequence[Load], coefficients: Coefficients, runs: Sequence[Run] | None = None
 ) -> list[Estimate]:
     """Estimates in the order of the setups; equal setups are worked out once.
 
@@ -55,10 +55,10 @@ def _plain(setup: Setup, load: Load) -> Estimate | None:
 
 
 def _fitted(
-    setups: Sequence[Setup], loads: Sequence[Load], c: Coefficients, runs: Sequence[str] | None
+    setups: Sequence[Setup], loads: Sequence[Load], c: Coefficients, runs: Sequence[Run] | None
 ) -> list[Estimate]:
     shapes = _shapes(setups)
-    t = table(columns(numbers_of(shapes), loads), shapes, runs)
+    t = table(columns(numbers_of(shapes), loads, runs), shapes, runs)
     tpot, ttft = _times(t, c)
     tense, near = strained(t.columns), regimes(shapes, c.measured, runs)
     reasons = refusals(t.columns, shapes, c.measured)

@@ -13,7 +13,7 @@ from inferfleet.catalog.hardware_entries import Accelerator
 from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.model_entries import ModelArchitecture
 from inferfleet.performance.shape import UNMARKED
-from inferfleet.performance.types import Load, Parallelism, Setup, Speculation
+from inferfleet.performance.types import Load, Parallelism, Run, Setup, Speculation
 
 COLUMNS = ("backend", "model_path", "system", "precision", "mode", "isl", "osl", "batch_size", "tp_size")
 """Without which a row cannot be understood."""
@@ -45,8 +45,23 @@ GRACE = ("gb200", "gb300")
 """Blackwell beside Grace processors: about an eighth more arithmetic and 4 % more bandwidth than on its own board."""
 MODELS: Mapping[str, str] = {"kimi-k2.5": "kimi-k2", "deepseek-v3.1": "deepseek-v3", "deepseek-v3-0324": "deepseek-v3"}
 """Releases with the architecture of another entry."""
-FASTER = ("b200_sxm", "deepseek-r1", "trtllm", "1.2.0rc6.post3")
-"""Rows that are twice as fast as their neighbours: almost surely multi-token prediction, which nothing marks."""
+FASTER = (("1.2.0rc6.post3", ""), ("1.1.0rc2.post2", "2026-01-14"))
+"""Versions and days of TensorRT-LLM whose rows of DeepSeek-R1 are up to twice as fast as their neighbours: almost
+surely multi-token prediction, which nothing marks. No day: all."""
+GUESSED = Speculation(UNMARKED, 1, 0.85)
+"""One token ahead, of which 85 to 90 % hold (arXiv:2412.19437, section 5.4.3)."""
+RELEASED: Mapping[str, str] = {
+    "1.0.0rc3": "2025-07-15",
+    "0.5.1.post1": "2025-08-24",
+    "0.5.6.post2": "2025-12-11",
+    "0.5.8.post1": "2026-02-05",
+    "0.12.0": "2025-12-03",
+}
+"""About the day of versions in rows that have none."""
+SWEEP = re.compile(r"db-dump/|source_file=\d{4}-\d\d-\d\d\.csv")
+"""Sources that send ten rounds in a closed loop; others say nothing."""
+RACK = ("gb200", "gb300")
+NODE = 8
 
 
 class RowError(ValueError):
@@ -68,6 +83,7 @@ class Row:
     """Day of the measurement, ISO 8601; empty: not known."""
     ttft: float | None
     tpot: float | None
+    brief: bool = False
     label: tuple[str, ...] = ()
     """Backend, model, system, precision and sizes as the row gives them: what the sample calls a configuration."""
 
@@ -79,9 +95,9 @@ class Row:
         return (self.setup.engine, self.model_path, self.system, self.precision, *map(str, sizes))
 
     @property
-    def run(self) -> str:
-        """Version and day: what tells apart measurements of one configuration."""
-        return f"{self.version} {self.measured}"
+    def run(self) -> Run:
+        """What tells apart measurements of one configuration."""
+        return Run(self.version, self.measured or RELEASED.get(self.version, ""), self.brief)
 
     @property
     def cell(self) -> tuple[str, ...]:
@@ -112,7 +128,7 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
     precision = _precision(raw, model)
     source = raw.get("silicon_data_source", "")
     version = raw.get("backend_version", "")
-    faster = (raw["system"], _name(raw["model_path"]), raw["backend"], version) == FASTER
+    day = _first(r"measured=(\d{4}-\d\d-\d\d)", source)
     setup = Setup(
         model=model,
         quantization=catalog.quantizations[precision],
@@ -120,7 +136,8 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
         engine=ENGINES[raw["backend"]],
         parallelism=_parallelism(line, raw),
         kv_bytes_per_element=_kv_bytes(precision),
-        speculation=Speculation(UNMARKED, 0, 0.0) if faster else None,
+        speculation=GUESSED if _guesses(raw, day) else None,
+        apart=_apart(raw),
     )
     return Row(
         id=raw.get("id", str(line)),
@@ -130,11 +147,29 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
         system=raw["system"],
         precision=precision,
         version=version,
-        measured=_first(r"measured=(\d{4}-\d\d-\d\d)", source),
+        measured=day,
         ttft=_measured(line, raw, "silicon_ttft_ms"),
         tpot=_measured(line, raw, "silicon_tpot_ms"),
+        brief=not SWEEP.match(source),
         label=tuple(raw.get(name, "") for name in LABEL),
     )
+
+
+def _guesses(raw: Mapping[str, str], day: str) -> bool:
+    if (raw["backend"], _name(raw["model_path"])) != ("trtllm", "deepseek-r1"):
+        return False
+    return any(raw.get("backend_version", "") == version and said in ("", day) for version, said in FASTER)
+
+
+def _apart(raw: Mapping[str, str]) -> bool:
+    """Racks that are said to split attention beyond a node: the accelerators of disaggregated workers, summed up."""
+    sizes = [_size(raw, name) for name in ("tp_size", "attention_dp_size", "moe_ep_size")]
+    return raw["system"] in RACK and sizes[0] > NODE and sizes[1:] == [1, 1]
+
+
+def _size(raw: Mapping[str, str], column: str) -> int:
+    text = raw.get(column) or ""
+    return max(1, int(text)) if text.isdigit() else 1
 
 
 def _name(path: str) -> str:
@@ -196,6 +231,8 @@ def _parallelism(line: int, raw: Mapping[str, str]) -> Parallelism:
         total = tensor
     else:
         total = max(tensor * data, expert_tensor * experts)
+    if _apart(raw):
+        return Parallelism(1, pipeline, total, total)
     if data > 1 and total % data:
         data = total
     spread = total if data > 1 and tensor == 1 else min(data, total) if tensor * data <= total else 1

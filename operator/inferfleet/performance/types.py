@@ -62,6 +62,8 @@ class Setup:
     prefill_chunk: int | None = None
     """Most prompt tokens of one step; None: the engine's default."""
     speculation: Speculation | None = None
+    apart: bool = False
+    """Whether prompts are prefilled on some of the accelerators and the others decode (arXiv:2401.09670)."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,17 @@ class Load:
     """Denoising steps of a picture or video."""
     pixels: int = 0
     """Width x height x frames of a picture or video."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What tells apart measurements of one configuration; the default is what is installed today."""
+
+    version: str = ""
+    day: str = ""
+    """ISO 8601, of the measurement or, where nobody says, of the version's release."""
+    brief: bool = False
+    """Whether the load was not the closed loop of ten rounds that most measurements are."""
 
 
 @dataclass(frozen=True)
