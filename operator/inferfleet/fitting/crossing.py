@@ -108,10 +108,10 @@ def _stay(fit: Fit, group: Sequence[int]) -> set[int]:
 
 
 def _known(fit: Fit, hidden: Sequence[int]) -> Known:
-    found = fit.found
+    found, runs = fit.found, fit.runs
     rest = sorted(set(range(len(found.rows))) - set(hidden))
     columns = {name: column[rest] for name, column in found.table.columns.items()}
-    return known(columns, [found.shapes[i] for i in rest], [fit.runs[i] for i in rest])
+    return known(columns, [found.shapes[i] for i in rest], [runs[i] for i in rest])
 
 
 def limits(all_errors: Mapping[str, Errors], rows: Sequence[Row], keep: Mapping[str, Vector] | None = None) -> Limits:

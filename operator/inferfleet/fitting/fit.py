@@ -153,7 +153,9 @@ def coefficients(
     ideal = np.column_stack([terms[term] for term in spec.terms])[rows]
     weights = np.sqrt(found.counts[rows])
     logs = np.log(measured[rows])
-    return solve(Problem(ideal, found.table.kinds[rows], logs, weights, spec.centre(), spec.stiffness(), start))
+    return solve(
+        Problem(ideal, found.table.kinds[rows], logs, weights, spec.centre(), spec.stiffness(), spec.delta, start)
+    )
 
 
 def residuals(measured: Vector, seconds: Vector) -> Vector:

@@ -16,7 +16,22 @@ from inferfleet.performance.columns import Columns, Vector
 from inferfleet.performance.terms import Terms, capacity
 
 ENGINES = ("tensorrt-llm", "vllm", "sglang")
-DESIGN = ("all", *ENGINES, "blackwell", "mixture", "unmarked", "below8", "above8", "data", "expert", "latent", "linear", "brief", "apart", "age")
+DESIGN = (
+    "all",
+    *ENGINES,
+    "blackwell",
+    "mixture",
+    "unmarked",
+    "below8",
+    "above8",
+    "data",
+    "expert",
+    "latent",
+    "linear",
+    "brief",
+    "apart",
+    "age",
+)
 """Kinds of setups whose coefficients may differ."""
 EXPONENT_LIMIT = 12.0
 AGES = 3.0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inferfleet.performance.caution import cautious
 from inferfleet.performance.columns import Vector, columns, numbers_of
 from inferfleet.performance.envelope import refusals, regimes, strained
 from inferfleet.performance.intervals import interval, wide
@@ -59,8 +60,8 @@ def _fitted(
 ) -> list[Estimate]:
     shapes = _shapes(setups)
     t = table(columns(numbers_of(shapes), loads, runs), shapes, runs)
-    tpot, ttft = _times(t, c)
     tense, near = strained(t.columns), regimes(shapes, c.measured, runs)
+    tpot, ttft = _times(t, near, c)
     reasons = refusals(t.columns, shapes, c.measured)
     drawn = shares(t.columns, t.running, tpot, c.power)
     found = []
@@ -77,12 +78,12 @@ def _fitted(
     return found
 
 
-def _times(t: Table, c: Coefficients) -> tuple[Vector, Vector]:
+def _times(t: Table, near: Sequence[str], c: Coefficients) -> tuple[Vector, Vector]:
     """TPOT and TTFT in seconds."""
     tpot, tpot_features = physics("tpot", t, c.tpot, terms_of("tpot", t))
     ttft, ttft_features = physics("ttft", t, c.ttft, terms_of("ttft", t, tpot))
-    tpot = tpot * np.exp(correction(t, tpot_features, c.tpot_recall))
-    ttft = ttft * np.exp(correction(t, ttft_features, c.ttft_recall))
+    tpot = tpot * np.exp(cautious(correction(t, tpot_features, c.tpot_recall), near, c.tpot_caution))
+    ttft = ttft * np.exp(cautious(correction(t, ttft_features, c.ttft_recall), near, c.ttft_caution))
     return tpot, ttft
 
 

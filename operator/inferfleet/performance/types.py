@@ -9,6 +9,7 @@ from inferfleet.catalog.model_entries import ModelArchitecture
 from inferfleet.catalog.quantization_entries import Quantization
 
 if TYPE_CHECKING:  # they build on these types
+    from inferfleet.performance.caution import Caution
     from inferfleet.performance.envelope import Known
     from inferfleet.performance.intervals import Bounds
     from inferfleet.performance.model import Fitted
@@ -128,6 +129,8 @@ class Coefficients:
     ttft: "Fitted"
     tpot_recall: "tuple[Recall, ...]"
     ttft_recall: "tuple[Recall, ...]"
+    tpot_caution: "Caution"
+    ttft_caution: "Caution"
     tpot_bounds: "Bounds"
     ttft_bounds: "Bounds"
     measured: "Known"
