@@ -41,6 +41,8 @@ FIRST_STIFFNESS: Mapping[str, float] = {
     "sglang": 2.0,
     "blackwell": 10.0,
     "below8": 10.0,
+    "mixture": 4.0,
+    "linear": 6.0,
     "expert": 8.0,
     "age": 20.0,
 }
