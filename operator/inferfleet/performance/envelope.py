@@ -90,8 +90,9 @@ def regimes(shapes: Sequence[Shape], measured: Known, runs: Sequence[Run] | None
 
 def regime(s: Shape, run: Run, measured: Known) -> str:
     """The nearest that was measured."""
-    if s.system not in measured.systems and (twin := _twin(s, measured)):
-        return _farther(regime(replace(s, system=twin), Run(), measured))
+    if s.system not in measured.systems and (twins := _twins(s, measured)):
+        names = [regime(replace(s, system=twin), Run(), measured) for twin in twins]
+        return _farther(min(names, key=REGIMES.index))
     if run.day > measured.newest:
         return _farther(regime(s, Run(), measured))
     nearest = (
@@ -109,14 +110,13 @@ def _farther(name: str) -> str:
     return REGIMES[min(REGIMES.index(name) + 1, len(REGIMES) - 1)]
 
 
-def _twin(s: Shape, measured: Known) -> str | None:
-    """Hardware that is nearly the same, by the first name."""
-    close = (
+def _twins(s: Shape, measured: Known) -> list[str]:
+    """Hardware that is nearly the same."""
+    return [
         name
         for name, (bandwidth, speed16) in sorted(measured.systems.items())
         if _alike(s.bandwidth, bandwidth) and _alike(s.speed16, speed16)
-    )
-    return next(close, None)
+    ]
 
 
 def _alike(a: float, b: float) -> bool:
