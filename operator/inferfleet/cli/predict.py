@@ -55,16 +55,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """CSV to standard output, one line for each aggregated row; 2 with a sentence where a row cannot be understood."""
+    """CSV to standard output, one line for each aggregated row that can be understood, a sentence for each other.
+
+    2: none can, or the file is no such table."""
     from inferfleet.catalog.loader import load  # noqa: PLC0415  needs an extra
-    from inferfleet.performance.silicon import RowError, read_rows  # noqa: PLC0415
+    from inferfleet.performance.silicon import RowError, read_possible  # noqa: PLC0415
 
     with args.csv.open(newline="", encoding="utf-8") as file:
         try:
-            rows = read_rows(csv.DictReader(file), load())
+            rows, wrong = read_possible(csv.DictReader(file), load())
         except (RowError, csv.Error, UnicodeDecodeError) as error:
             print(f"inferfleet predict: {args.csv}: {error}", file=sys.stderr)  # noqa: T201
             return 2
+    for sentence in wrong:
+        print(f"inferfleet predict: {args.csv}: {sentence}", file=sys.stderr)  # noqa: T201
+    if wrong and not rows:
+        return 2
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(HEAD)
     writer.writerows(_lines(rows))
