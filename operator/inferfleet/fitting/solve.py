@@ -23,7 +23,7 @@ class Problem:
     centre: Vector
     """Kinds x terms: what coefficients are shrunk to."""
     stiffness: Vector
-    """Kinds x terms: how strongly (an inverse standard deviation, in units of DELTA)."""
+    """Kinds x terms: how strongly (an inverse standard deviation, in units of `delta`)."""
     delta: float = DELTA
     """Residual (of a logarithm) from which outliers count linearly: pseudo-Huber loss."""
     start: Vector | None = None

@@ -100,16 +100,23 @@ def _one(case: _Case, model: str, share: Share, state: State) -> Placement:
 
 
 def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Live]) -> bool:
-    """Whether the first serves, and with it all that what leaves did."""
+    """Whether the first serves, and all that is needed of what leaves is done by the others."""
     first, current = shares[0], case.current
-    least = min(case.valid.workload.replicas.least, first.replicas)
-    enough = first.replicas if leaving else least
-    if current is None or current.ready < max(enough, least):
+    if current is None or current.ready < min(case.valid.workload.replicas.least, first.replicas):
         return False
-    there = {p.identity: p.ready for p in case.running}
-    if leaving and any(there.get(s.evaluated.identity, 0) < s.replicas for s in shares[1:]):
-        return False
-    return as_replicas(shares, first.evaluated) >= wanted or _carry(case, shares, leaving)
+    if not leaving:
+        return True
+    stays = {s.evaluated.identity: s.replicas for s in shares}
+    now, speed = _serving(case, case.running), first.speed
+    then = _serving(case, [replace(p, ready=min(p.ready, stays.get(p.identity, 0))) for p in case.running])
+    enough = then >= min(wanted * speed, now) * (1 - ROUNDING)
+    return enough and (as_replicas(shares, first.evaluated) >= wanted or _carry(case, shares, leaving))
+
+
+def _serving(case: _Case, some: list[Live]) -> float:
+    """Tokens per second that ready replicas do together."""
+    there = [(p.ready, case.speeds.get(p.identity, case.chosen.tokens_per_second)) for p in some if p.ready]
+    return sum(n for n, _ in there) * min((speed for _, speed in there), default=0.0)
 
 
 def _carry(case: _Case, shares: tuple[Share, ...], leaving: list[Live]) -> bool:
