@@ -288,3 +288,15 @@ async def test_nobody_is_evicted_while_another_pool_has_room() -> None:
         cluster.put(obj)
     await Operator(cluster, replace(SETTINGS, **RANKED), key=("default", "important")).settle()
     assert replicas(cluster, "important") == {"dear": 1}
+
+
+async def test_the_same_replicas_are_not_evicted_twice() -> None:
+    cheap = make.pool("cheap", price="0.01", labels={"tier": "cheap"}, nodes=CHEAP["spec"]["nodes"])
+    cluster, _ = await spilled(2)
+    least = {"min": 2, "max": 2}
+    for obj in (cheap, *important("one", only_cheap=True, replicas=least), important("two", only_cheap=True)[1]):
+        cluster.put(obj)
+    for name in ("one", "two"):
+        await Operator(cluster, replace(SETTINGS, **RANKED), key=("default", name)).settle()
+    assert (replicas(cluster, "one"), replicas(cluster, "two")) == ({"cheap": 2}, {})
+    assert condition(cluster, "Planned", "two")[:2] == ("False", Reason.NO_CANDIDATE)
