@@ -16,15 +16,16 @@ def make_plan(
     seen: Observed,
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
-    assigned: Mapping[str, tuple[str, str, str]] = MappingProxyType({}),
+    assigned: Mapping[str, tuple[str, str, str]] | None = MappingProxyType({}),
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None, after a restart: not known yet.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
         return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
     running = {p.name: p.replicas for p in seen.live}
+    assigned = _last_chosen(seen) if assigned is None else assigned
     plans, added = [], Counter[str]()
     for item in validated:
         if isinstance(item, Blocked):
@@ -46,6 +47,11 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
 
 def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Valid:
     return replace(valid, question=replace(valid.question, assigned=assigned.get(valid.workload.class_)))
+
+
+def _last_chosen(seen: Observed) -> dict[str, tuple[str, str, str]]:
+    """By class, the newest that runs: were a workload to choose alone, a restart would move what the fleet is best with."""
+    return {p.class_: p.identity for p in seen.live if not (p.spill or p.deleting)}
 
 
 def _running(seen: Observed, class_: str) -> list[Live]:
