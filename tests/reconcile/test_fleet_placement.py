@@ -47,9 +47,10 @@ class Fleet:
         assert result
         self.placer.note(operator.key, result.plan)
 
-    async def place(self) -> set[str]:
-        """One round; the Models that are to move."""
-        found = await self.placer.round(stores(self.cluster), {})
+    async def place(self, **tokens_per_second: float) -> set[str]:
+        """One round, with what is observed of Models; those that are to move."""
+        observed = {(("default", name), "chat"): found for name, found in tokens_per_second.items()}
+        found = await self.placer.round(stores(self.cluster), observed)
         assert found
         return {name for _, name in found.moved}
 
@@ -113,3 +114,49 @@ async def test_a_model_that_is_gone_gives_its_room_back() -> None:
     fleet.placer.note(("default", "first"), None)
     assert await fleet.place() == {"second"}
     assert fleet.placer.assigned(("default", "second"))["chat"][0] == "cheap"
+
+
+def large_replicas() -> FakeCluster:
+    """A token is cheaper on pool `big`, whose replicas are of eight cores, and an hour of one replica on `little`."""
+    large = {"nodes": {"selector": {"size": "large"}, "replica": {"cpu": "8", "memory": "8Gi"}}}
+    return world(
+        make.node("s", cpu="4", memory="16Gi", size="small"),
+        make.node("l", cpu="16", memory="64Gi", size="large"),
+        make.pool("little", price="0.05", **SMALL),
+        make.pool("big", price="0.02", **large),
+        make.workload_class(),
+        anywhere("first"),
+    )
+
+
+async def test_a_restart_leaves_what_only_the_fleet_chose_where_it_is() -> None:
+    fleet = Fleet(large_replicas(), "first")
+    await fleet.settle("first")
+    assert await fleet.place(first=1.0) == {"first"}
+    await fleet.settle("first")
+    assert fleet.pools() == {"first": "little"}
+    restarted, before = Fleet(fleet.cluster, "first"), fleet.cluster.snapshot()
+    await restarted.settle("first")
+    assert fleet.cluster.snapshot() == before
+
+
+async def test_of_what_costs_the_same_for_few_requests_the_fastest_is_chosen() -> None:
+    fleet = Fleet(large_replicas(), "first")
+    await fleet.settle("first")
+    await fleet.place(first=1.0)
+    assert fleet.placer.assigned(("default", "first")) == {"chat": ("little", "q4-0", "llama-cpp")}
+
+
+async def test_what_serves_is_not_placed_as_if_idle_before_its_traffic_is_known() -> None:
+    fleet = Fleet(large_replicas(), "first")
+    await fleet.settle("first")
+    assert fleet.pools() == {"first": "big"}
+    assert await fleet.place() == set()
+
+
+async def test_a_round_that_fails_leaves_the_choice_to_each_and_comes_again() -> None:
+    placer = Placer(loader.load(), solve)
+    assert placer.assigned(("default", "first")) is None
+    placer.failed()
+    assert placer.assigned(("default", "first")) == {}
+    await placer.wait()

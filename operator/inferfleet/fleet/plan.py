@@ -19,7 +19,7 @@ def make_plan(
     assigned: Mapping[str, tuple[str, str, str]] | None = MappingProxyType({}),
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone. None, after a restart: not known yet.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None: not known yet.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
@@ -50,7 +50,7 @@ def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Val
 
 
 def _last_chosen(seen: Observed) -> dict[str, tuple[str, str, str]]:
-    """By class, the newest that runs: were a workload to choose alone, a restart would move what the fleet is best with."""
+    """By class, the newest that runs: if each chose alone, a restart would move what was placed for the fleet."""
     return {p.class_: p.identity for p in seen.live if not (p.spill or p.deleting)}
 
 
