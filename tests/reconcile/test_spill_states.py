@@ -60,3 +60,15 @@ async def test_what_is_evicted_where_it_spilled_to_goes_to_the_next_pool() -> No
     say_ready(cluster, cheap=2, third=3)
     await operator.once()
     assert replicas(cluster) == {"cheap": 2, "third": 3}
+
+
+async def test_a_pin_to_a_pool_that_holds_less_takes_nothing_away_that_was_spilled() -> None:
+    cluster, operator = await spilled_over_three()
+    cluster.put(make.node("m", cpu="2", memory="16Gi", size="mid"))
+    pin = {"mode": "Pinned", "pool": "third", "variant": "q4-0"}
+    cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"]["workloads"][0].update(placement=pin))
+    await operator.settle()
+    assert replicas(cluster) == {"cheap": 2, "dear": 3, "third": 4}
+    operator.decide(4)
+    await operator.settle()
+    assert replicas(cluster) == {"third": 4}

@@ -116,9 +116,11 @@ def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Li
 
 
 def _carry(case: _Case, shares: tuple[Share, ...], leaving: list[Live]) -> bool:
-    """Whether successors without room for more serve what those that they replace serve now."""
+    """Whether successors without room for more serve what those that they replace serve now, with their spills."""
     speeds, speed = case.speeds, case.chosen.tokens_per_second
-    return all(carries(shares) >= p.ready * speeds.get(p.identity, speed) for p in leaving)
+    alone = max((p.ready * speeds.get(p.identity, speed) for p in leaving if not p.spill), default=0.0)
+    beside = sum(p.ready * speeds.get(p.identity, speed) for p in leaving if p.spill)
+    return carries(shares) >= alone + beside
 
 
 def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
