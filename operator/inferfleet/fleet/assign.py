@@ -30,7 +30,7 @@ class Asked:
     expected: float
     """Tokens per second to plan for until the scaling loop has looked at it."""
     parts: bool = False
-    """Whether one pool cannot hold it, so that several may."""
+    """Whether one pool cannot hold it, or not as cheaply, so that several may."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -56,7 +56,7 @@ def _expected(workload: WorkloadPlan, asked: Valid) -> float:
 def _in_parts(workload: WorkloadPlan) -> bool:
     first = next(iter(workload.placements), None)
     spilled = workload.spread is not None and workload.spread.spilled > 0
-    return spilled or (first is not None and first.wanted > first.replicas)
+    return workload.several or spilled or (first is not None and first.wanted > first.replicas)
 
 
 def standing(plan: Plan) -> Counter[str]:

@@ -82,7 +82,8 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
     else:
         placements, spread = placed(valid, answer, running, decided, seen.name)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
-    return replace(found, message="; ".join((found.message, *(p.spill for p in found.spills))))
+    message = "; ".join((found.message, *(p.spill for p in found.spills)))
+    return replace(found, message=message, several=answer.several)
 
 
 def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None:
