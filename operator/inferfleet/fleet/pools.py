@@ -111,7 +111,7 @@ def pool(view: PoolView, seen: Observed, tenant: Tenant, catalog: Catalog) -> Po
     count, memory = size_of(spec, accelerator)
     there = room(spec, accelerator, seen.nodes)
     namespace = tenant.workload[0]
-    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != tenant.workload}
+    held = {owner: n for owner, n in seen.holders.get(view.name, {}).items() if owner != tenant.workload}
     free = there.replicas - sum(held.values())
     left = _left_of_quota(spec, count, namespace, sum(n for owner, n in held.items() if owner[0] == namespace))
     # what others of its own importance evict already is not there twice

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from inferfleet.api.artifacts import Source, Variant
@@ -107,6 +108,15 @@ class Observed:
     """Replicas by pool of each workload (namespace, model, class) of the fleet."""
     children: Mapping[tuple[str, str], Obj]
     """Live children of the Model by kind and name, as JSON: only `apply` looks inside."""
+
+    @cached_property
+    def holders(self) -> Mapping[str, Mapping[tuple[str, str, str], int]]:
+        """What is `held`, by pool: not to look through the whole fleet for each."""
+        found: dict[str, dict[tuple[str, str, str], int]] = {}
+        for owner, pools in self.held.items():
+            for pool, replicas in pools.items():
+                found.setdefault(pool, {})[owner] = replicas
+        return found
 
 
 def declared_demand(workload: Workload, spec: WorkloadClassSpec) -> float:
