@@ -146,6 +146,7 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
     metadata, labels = obj["metadata"], obj["metadata"]["labels"]
     annotations = metadata.get("annotations", {})
     slots = annotations.get(names.ANNOTATION_SLOTS, "")
+    replicas = obj.get("spec", {}).get("replicas", 1)
     return Live(
         name=name,
         class_=labels[names.LABEL_CLASS],
@@ -154,8 +155,8 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         engine=labels[names.LABEL_ENGINE],
         slots=int(slots) if slots.isdecimal() else 0,
         profile=annotations.get(names.ANNOTATION_PROFILE, ""),
-        replicas=obj.get("spec", {}).get("replicas", 1),
-        ready=obj.get("status", {}).get("readyReplicas", 0),
+        replicas=replicas,
+        ready=min(replicas, obj.get("status", {}).get("readyReplicas", 0)),  # what is more was told to go
         created=metadata.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in metadata,
         failure=failure(pods),

@@ -9,6 +9,7 @@ from inferfleet.fleet.placements import as_it_is, placed, recommended
 from inferfleet.fleet.types import Blocked, Live, Observed, Plan, Problem, Valid, WorkloadPlan
 from inferfleet.names import Reason
 from inferfleet.planning.choose import choose
+from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.types import Answer, Rejection
 
 
@@ -17,9 +18,11 @@ def make_plan(
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
     assigned: Mapping[str, tuple[str, str, str]] | None = MappingProxyType({}),
+    memo: Memo | None = None,
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone. None: not known yet.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None: not known yet. `memo` holds
+    what was computed for other plans.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
@@ -31,11 +34,12 @@ def make_plan(
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
-        found = _planned(_assigned(_beside(item, added), assigned), seen, replicas.get(item.workload.class_))
+        valid = _assigned(_beside(item, added), assigned)
+        found = _planned(valid, seen, replicas.get(item.workload.class_), memo)
         plans.append(found if item.advised else replace(found, asked=item))
         for placement in plans[-1].placements:
             if placement.state != "Recommended":
-                added[placement.identity[0]] += max(0, placement.replicas - running.get(placement.name, 0))
+                added[placement.identity[0]] += max(0, placement.taken - running.get(placement.name, 0))
     return Plan(tuple(plans))
 
 
@@ -68,9 +72,9 @@ def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     return WorkloadPlan(class_, False, problem.reason, message, tuple(as_it_is(p, "Frozen") for p in running))
 
 
-def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
+def _planned(valid: Valid, seen: Observed, decided: int | None, memo: Memo | None) -> WorkloadPlan:
     class_, running = valid.workload.class_, _running(seen, valid.workload.class_)
-    answer = choose(valid.question)
+    answer = choose(valid.question, memo)
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)

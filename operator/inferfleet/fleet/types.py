@@ -190,6 +190,11 @@ class Placement:
     runs: tuple[str, int] | None = None
     """Runtime image of what runs now, and the dialect that it understands; None for a new placement."""
 
+    @property
+    def taken(self) -> int:
+        """Of its pool, whose room is counted in replicas of one accelerator; what stays as it is has such replicas."""
+        return self.replicas * (self.evaluated.candidate.parallelism.accelerators if self.evaluated else 1)
+
 
 @dataclass(frozen=True)
 class Spread:

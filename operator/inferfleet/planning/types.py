@@ -138,6 +138,8 @@ class Rejection:
     reason: str
     message: str
     binding: str | None = None
+    excess: float | None = None
+    """How many times what is allowed was found; None where nothing is measured against a limit."""
 
 
 @dataclass(frozen=True)
