@@ -72,3 +72,14 @@ async def test_a_pin_to_a_pool_that_holds_less_takes_nothing_away_that_was_spill
     operator.decide(4)
     await operator.settle()
     assert replicas(cluster) == {"third": 4}
+
+
+async def test_while_a_spill_goes_back_nobody_counts_its_replicas_twice() -> None:
+    """Without a decision, after a restart or while metrics are stale, each reconcile would add them once more."""
+    cluster, operator = await spilled(4, replicas={"min": 1, "max": 12})
+    cluster.put(make.node("s", cpu="4", memory="16Gi", size="small"))
+    await operator.once()
+    cluster.settle_deployments(ready=False)
+    for _ in range(3):
+        await Operator(cluster).once()
+        assert replicas(cluster) == {"cheap": 4, "dear": 2}

@@ -217,10 +217,14 @@ def _standing(case: _Case) -> int | None:
     if not spills:
         return max(p.replicas for p in case.running)
     free, speed = {e.identity: e.candidate.free for e in case.able}, case.chosen.tokens_per_second
-    others = (p for p in case.running if not p.spill)
+    others = [p for p in case.running if not p.spill]
     base = max((_still_there(p, free) for p in others), default=0)
     slowest = min(speed, *(case.speeds.get(p.identity, speed) for p in spills))
-    together = (base + sum(_still_there(p, free) for p in spills)) * slowest
+    beside = sum(_still_there(p, free) for p in spills if not p.goes)
+    # what goes back is among the others' replicas already, unless these were lost
+    back = sum(_still_there(p, free) for p in spills if p.goes)
+    lost = max((p.replicas for p in others), default=0) - base
+    together = (base + beside + min(back, lost)) * slowest
     return max(base, int(together / speed + ROUNDING))
 
 

@@ -81,6 +81,8 @@ class Live:
     """What its pods do before they serve, or empty."""
     spill: bool = False
     """Whether it takes only what the pool of its workload's placement has no room for."""
+    goes: bool = False
+    """Whether that has room again, and all of its replicas."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
