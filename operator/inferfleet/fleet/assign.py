@@ -7,7 +7,7 @@ from math import inf
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
-from inferfleet.fleet.types import Key, Node, Plan, PoolView, WorkloadPlan
+from inferfleet.fleet.types import Key, Node, Plan, PoolView, Valid, WorkloadPlan
 from inferfleet.placing import types as placing
 from inferfleet.planning.objectives import OBJECTIVES
 from inferfleet.planning.options.build import Fleet, Room
@@ -27,10 +27,10 @@ class Asked:
     question: Question
     chosen: Identity | None
     """What serves it, or shall; None: nothing could."""
-    declared: float
-    """Tokens per second to plan for until traffic is observed."""
+    expected: float
+    """Tokens per second to plan for until the scaling loop has looked at it."""
     parts: bool = False
-    """Whether one pool cannot hold it, so that several may."""
+    """Whether one pool cannot hold it, or not as cheaply, so that several may."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -39,15 +39,24 @@ def asked(plan: Plan) -> dict[str, Asked]:
     for workload in plan.workloads:
         if workload.asked is not None:
             chosen = workload.placements[0].identity if workload.placements else None
-            demand, parts = workload.asked.declared_demand, _in_parts(workload)
-            found[workload.class_] = Asked(workload.asked.question, chosen, demand, parts)
+            expected, parts = _expected(workload, workload.asked), _in_parts(workload)
+            found[workload.class_] = Asked(workload.asked.question, chosen, expected, parts)
     return found
+
+
+def _expected(workload: WorkloadPlan, asked: Valid) -> float:
+    """What is declared, or what it has replicas for: right after a restart nothing else is known of the traffic."""
+    first = workload.placements[0].evaluated if workload.placements and asked.question.running else None
+    if first is None or workload.spread is None:
+        return asked.declared_demand
+    carried = workload.spread.served * first.tokens_per_second * float(asked.spec.scaling.target_utilization)
+    return max(asked.declared_demand, carried)
 
 
 def _in_parts(workload: WorkloadPlan) -> bool:
     first = next(iter(workload.placements), None)
     spilled = workload.spread is not None and workload.spread.spilled > 0
-    return spilled or (first is not None and first.wanted > first.replicas)
+    return workload.several or spilled or (first is not None and first.wanted > first.replicas)
 
 
 def standing(plan: Plan) -> Counter[str]:
@@ -68,9 +77,9 @@ def name_of(owner: Owner) -> str:
 
 
 def workloads(known: Mapping[Owner, Asked], demand: Mapping[Owner, float]) -> list[Workload]:
-    """With the observed demand where there is one (tokens per second of the class's unit), else the declared."""
+    """With the observed demand where there is one (tokens per second of the class's unit), else the expected."""
     return [
-        Workload(name_of(owner), "/".join(owner[0]), a.question, demand.get(owner, a.declared), whole=not a.parts)
+        Workload(name_of(owner), "/".join(owner[0]), a.question, demand.get(owner, a.expected), whole=not a.parts)
         for owner, a in known.items()
     ]
 

@@ -164,7 +164,8 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
         scaled_by=_scaled_by(obj),
-        spill=annotations.get(names.ANNOTATION_SPILL) == "true",
+        spill=annotations.get(names.ANNOTATION_SPILL) in ("true", "back"),
+        goes=annotations.get(names.ANNOTATION_SPILL) == "back",
     )
 
 

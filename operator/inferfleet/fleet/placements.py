@@ -9,7 +9,8 @@ from inferfleet.planning.room import ROUNDING
 from inferfleet.planning.spill import Offer, Share, as_replicas, carries, one_of_each_pool, spill
 from inferfleet.planning.types import Answer, Evaluated
 
-Speeds = Mapping[tuple[str, str, str], float]
+Identity = tuple[str, str, str]
+Speeds = Mapping[Identity, float]
 """Tokens per second of a replica, by identity of the placement."""
 
 
@@ -120,9 +121,11 @@ def _serving(case: _Case, some: list[Live]) -> float:
 
 
 def _carry(case: _Case, shares: tuple[Share, ...], leaving: list[Live]) -> bool:
-    """Whether successors without room for more serve what those that they replace serve now."""
+    """Whether successors without room for more serve what those that they replace serve now, with their spills."""
     speeds, speed = case.speeds, case.chosen.tokens_per_second
-    return all(carries(shares) >= p.ready * speeds.get(p.identity, speed) for p in leaving)
+    alone = max((p.ready * speeds.get(p.identity, speed) for p in leaving if not p.spill), default=0.0)
+    beside = sum(p.ready * speeds.get(p.identity, speed) for p in leaving if p.spill)
+    return carries(shares) >= alone + beside
 
 
 def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
@@ -134,11 +137,17 @@ def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
 
 def _offers(case: _Case) -> list[Offer]:
     """What runs comes first: it was spilled to before, or is what the chosen replaces."""
-    runs = {p.identity: p.replicas for p in case.others}
+    free = {e.identity: e.candidate.free for e in case.able}
+    runs = {p.identity: _still_there(p, free) for p in case.others}
     stay = {p.pool for p in case.others if p.identity not in case.speeds}
     taken = {case.chosen.candidate.pool.name} | stay
     ranked = sorted(case.able, key=lambda e: e.identity not in runs)
     return [Offer(e, runs.get(e.identity, 0)) for e in one_of_each_pool(ranked, taken)]
+
+
+def _still_there(live: Live, free: Mapping[Identity, int]) -> int:
+    """Replicas that run, or that its pool has room for: what ran on a lost node, or was evicted, carries nothing."""
+    return min(live.replicas, max(free.get(live.identity, live.replicas), live.ready))
 
 
 def _room(case: _Case) -> int:
@@ -213,10 +222,14 @@ def _standing(case: _Case) -> int | None:
     if not spills:
         return max(p.replicas for p in case.running)
     free, speed = {e.identity: e.candidate.free for e in case.able}, case.chosen.tokens_per_second
-    others = (p for p in case.running if not p.spill)
-    base = max((min(p.replicas, max(free.get(p.identity, p.replicas), p.ready)) for p in others), default=0)
+    others = [p for p in case.running if not p.spill]
+    base = max((_still_there(p, free) for p in others), default=0)
     slowest = min(speed, *(case.speeds.get(p.identity, speed) for p in spills))
-    together = (base + sum(p.replicas for p in spills)) * slowest
+    beside = sum(_still_there(p, free) for p in spills if not p.goes)
+    # what goes back is among the others' replicas already, unless these were lost
+    back = sum(_still_there(p, free) for p in spills if p.goes)
+    lost = max((p.replicas for p in others), default=0) - base
+    together = (base + beside + min(back, lost)) * slowest
     return max(base, int(together / speed + ROUNDING))
 
 

@@ -50,6 +50,7 @@ class Placer:
         self._told: dict[Key, dict[str, Identity]] = {}
         self._memo = Memo()
         self._changed = asyncio.Event()
+        self._knows = False
 
     def note(self, key: Key, plan: Plan | None) -> None:
         """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
@@ -68,9 +69,14 @@ class Placer:
         """A pool, class or node changed."""
         self._changed.set()
 
-    def assigned(self, key: Key) -> dict[str, Identity]:
-        """What was chosen for a Model's workloads, by class."""
-        return dict(self._told.get(key, {}))
+    def assigned(self, key: Key) -> dict[str, Identity] | None:
+        """What was chosen for a Model's workloads, by class; None before the first round: what runs may be that."""
+        return dict(self._told.get(key, {})) if self._knows else None
+
+    def failed(self) -> None:
+        """A round gave nothing: workloads choose alone, or keep to the last one. The next is due at once."""
+        self._knows = True
+        self._changed.set()
 
     async def wait(self) -> None:
         """Until a round is due."""
@@ -101,5 +107,5 @@ class Placer:
         for (key, class_), identity in chosen.items():
             if class_ in self._known.get(key, {}):
                 told.setdefault(key, {})[class_] = identity
-        self._told = told
+        self._told, self._knows = told, True
         return frozenset(k for k, one in told.items() if any(self._known[k][c].chosen != i for c, i in one.items()))

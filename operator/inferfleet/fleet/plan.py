@@ -17,17 +17,18 @@ def make_plan(
     seen: Observed,
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
-    assigned: Mapping[str, tuple[str, str, str]] = MappingProxyType({}),
+    assigned: Mapping[str, tuple[str, str, str]] | None = MappingProxyType({}),
     memo: Memo | None = None,
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone. `memo` holds what was computed for
-    other plans.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None: not known yet. `memo` holds
+    what was computed for other plans.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
         return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
     running = {p.name: p.replicas for p in seen.live}
+    assigned = _last_chosen(seen) if assigned is None else assigned
     plans, added = [], Counter[str]()
     for item in validated:
         if isinstance(item, Blocked):
@@ -50,6 +51,11 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
 
 def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Valid:
     return replace(valid, question=replace(valid.question, assigned=assigned.get(valid.workload.class_)))
+
+
+def _last_chosen(seen: Observed) -> dict[str, tuple[str, str, str]]:
+    """By class, the newest that runs: if each chose alone, a restart would move what was placed for the fleet."""
+    return {p.class_: p.identity for p in seen.live if not (p.spill or p.deleting)}
 
 
 def _running(seen: Observed, class_: str) -> list[Live]:
@@ -80,7 +86,8 @@ def _planned(valid: Valid, seen: Observed, decided: int | None, memo: Memo | Non
     else:
         placements, spread = placed(valid, answer, running, decided, seen.name)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
-    return replace(found, message="; ".join((found.message, *(p.spill for p in found.spills))))
+    message = "; ".join((found.message, *(p.spill for p in found.spills)))
+    return replace(found, message=message, several=answer.several)
 
 
 def _paused(valid: Valid, answer: Answer, running: list[Live]) -> Problem | None:

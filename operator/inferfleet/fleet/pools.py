@@ -111,10 +111,12 @@ def pool(view: PoolView, seen: Observed, tenant: Tenant, catalog: Catalog) -> Po
     count, memory = size_of(spec, accelerator)
     there = room(spec, accelerator, seen.nodes)
     namespace = tenant.workload[0]
-    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != tenant.workload}
+    held = {owner: n for owner, n in seen.holders.get(view.name, {}).items() if owner != tenant.workload}
     free = there.replicas - sum(held.values())
     left = _left_of_quota(spec, count, namespace, sum(n for owner, n in held.items() if owner[0] == namespace))
-    yields = min(sum(held[w] for w in tenant.yielding if w in held), there.replicas - max(0, free))
+    # what others of its own importance evict already is not there twice
+    stays = sum(n for owner, n in held.items() if owner not in tenant.yielding)
+    yields = max(0, there.replicas - stays - max(0, free))
     return Pool(
         name=view.name,
         accelerator_name=name,

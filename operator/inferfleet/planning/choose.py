@@ -43,7 +43,8 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
     if not possible:
         return Answer(None, Reason.NO_CANDIDATE, no_candidate(list(rejected), question), tuple(rejected), ())
     goal, partly = OBJECTIVES[question.workload.objective], _partly(possible, found, question)
-    if partly:
+    several = partly is not None
+    if partly and question.assigned in (None, partly.identity):  # else the fleet is better off without
         possible = _ranked([*possible, partly], question)
         rejected = [r for r in rejected if r.candidate.identity != partly.identity]
         chosen, reason, message = partly, goal.chosen, chosen_words(partly, len(possible), question)
@@ -51,7 +52,7 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
         chosen, reason, message = _as_assigned(possible, question) or _keep_incumbent(possible, question)
     losers = tuple(_loser(e, chosen, reason, goal) for e in possible if e is not chosen)
     able = _ranked([*found.possible, *found.cramped], question)
-    return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able))
+    return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able), several)
 
 
 def _ranked(some: Sequence[Evaluated], q: Question) -> list[Evaluated]:
