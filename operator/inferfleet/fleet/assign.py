@@ -30,7 +30,7 @@ class Asked:
     declared: float
     """Tokens per second to plan for until traffic is observed."""
     parts: bool = False
-    """Whether one pool cannot hold it, so that several may."""
+    """Whether one pool cannot hold it, or a cheaper one only a part, so that several may."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -47,7 +47,7 @@ def asked(plan: Plan) -> dict[str, Asked]:
 def _in_parts(workload: WorkloadPlan) -> bool:
     first = next(iter(workload.placements), None)
     spilled = workload.spread is not None and workload.spread.spilled > 0
-    return spilled or (first is not None and first.wanted > first.replicas)
+    return workload.parts or spilled or (first is not None and first.wanted > first.replicas)
 
 
 def standing(plan: Plan) -> Counter[str]:

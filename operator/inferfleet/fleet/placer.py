@@ -52,9 +52,9 @@ class Placer:
         self._changed = asyncio.Event()
 
     def note(self, key: Key, plan: Plan | None) -> None:
-        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
+        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round, or that may be split now."""
         found = asked(plan) if plan else {}
-        if found.keys() != self._known.get(key, {}).keys():
+        if _shape(found) != _shape(self._known.get(key, {})):
             self._changed.set()
         if plan is None:
             self._known.pop(key, None)
@@ -103,3 +103,8 @@ class Placer:
                 told.setdefault(key, {})[class_] = identity
         self._told = told
         return frozenset(k for k, one in told.items() if any(self._known[k][c].chosen != i for c, i in one.items()))
+
+
+def _shape(found: Mapping[str, Asked]) -> dict[str, bool]:
+    """Workloads, and whether each may be split."""
+    return {class_: one.parts for class_, one in found.items()}

@@ -76,6 +76,7 @@ def _planned(valid: Valid, seen: Observed, decided: int | None) -> WorkloadPlan:
     else:
         placements, spread = placed(valid, answer, running, decided, seen.name)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
+    found = replace(found, parts=answer.parts)
     return replace(found, message="; ".join((found.message, *(p.spill for p in found.spills))))
 
 

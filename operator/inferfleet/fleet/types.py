@@ -208,6 +208,8 @@ class WorkloadPlan:
     """Where the load of the first placement goes that its pool has no room for; None: there is no first."""
     asked: Valid | None = None
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
+    parts: bool = False
+    """Whether a cheaper pool could take a part of it: `planning.types.Answer`."""
 
     @property
     def spills(self) -> tuple[Placement, ...]:

@@ -220,3 +220,5 @@ class Answer:
     """All that may serve, best first."""
     able: tuple[Evaluated, ...] = ()
     """The same, and those whose pools lack room for the whole and may serve a part; best first."""
+    parts: bool = False
+    """Whether a cheaper pool could take a part of what runs, so that the program for the fleet may split it."""
