@@ -16,7 +16,7 @@ from inferfleet.fleet.observe import Stores, node, read_pools
 from inferfleet.fleet.types import Key, Plan, PoolView
 from inferfleet.placing.process import place_apart
 from inferfleet.placing.types import Plan as FleetPlan
-from inferfleet.placing.types import Problem, Settings
+from inferfleet.placing.types import Problem, Settings, Status
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.build import fleet
 
@@ -50,9 +50,13 @@ class Placer:
         self._told: dict[Key, dict[str, Identity]] = {}
         self._memo = Memo()
         self._changed = asyncio.Event()
+        self._spoken = False
 
     def note(self, key: Key, plan: Plan | None) -> None:
-        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round, or that may be split now."""
+        """What a reconcile planned; None: the Model is gone.
+
+        A workload that is new or gone starts a round, or one that may be split now.
+        """
         found = asked(plan) if plan else {}
         if _shape(found) != _shape(self._known.get(key, {})):
             self._changed.set()
@@ -68,9 +72,9 @@ class Placer:
         """A pool, class or node changed."""
         self._changed.set()
 
-    def assigned(self, key: Key) -> dict[str, Identity]:
-        """What was chosen for a Model's workloads, by class."""
-        return dict(self._told.get(key, {}))
+    def assigned(self, key: Key) -> dict[str, Identity] | None:
+        """What was chosen for a Model's workloads, by class; None before the first round."""
+        return dict(self._told.get(key, {})) if self._spoken else None
 
     async def wait(self) -> None:
         """Until a round is due."""
@@ -90,8 +94,14 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
-        plan = await self._solve(found.problem, SOLVER)
+        try:
+            found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
+            plan = await self._solve(found.problem, SOLVER)
+        finally:
+            self._spoken = True  # one that fails leaves each workload to choose alone
+        if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs
+            log.warning("the placement program gave no answer; placements stay as they were chosen before")
+            return Round(frozenset(), plan, time.monotonic() - began)
         moved = self._tell(assignments(known, found, plan))
         return Round(moved, plan, time.monotonic() - began)
 

@@ -16,10 +16,10 @@ def make_plan(
     seen: Observed,
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
-    assigned: Mapping[str, tuple[str, str, str]] = MappingProxyType({}),
+    assigned: Mapping[str, tuple[str, str, str]] | None = MappingProxyType({}),
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None: nobody was asked so far.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
@@ -44,8 +44,14 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
     return replace(valid, question=replace(valid.question, pools=pools))
 
 
-def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]]) -> Valid:
-    return replace(valid, question=replace(valid.question, assigned=assigned.get(valid.workload.class_)))
+def _assigned(valid: Valid, assigned: Mapping[str, tuple[str, str, str]] | None) -> Valid:
+    """Until the program has been asked, what runs counts as its choice: it was, before the operator was restarted."""
+    if assigned is None:
+        runs = valid.question.incumbents
+        mine = next(iter(runs)) if len(runs) == 1 else None  # of two, one is about to be replaced
+    else:
+        mine = assigned.get(valid.workload.class_)
+    return replace(valid, question=replace(valid.question, assigned=mine))
 
 
 def _running(seen: Observed, class_: str) -> list[Live]:

@@ -42,8 +42,9 @@ class Decided:
     """Tokens per second by class, of its unit; None before the first scrape."""
     status_written: datetime | None = None
     """When live numbers were last written."""
-    assigned: Mapping[str, Identity] = field(default_factory=dict)
-    """What the placement program chose for the fleet as a whole, by class."""
+    assigned: Mapping[str, Identity] | None = field(default_factory=dict)
+    """What the placement program chose for the fleet as a whole, by class; None: it has not been asked since the start
+    of the operator."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import gc
 import os
 import pickle
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from inferfleet.placing.place import greedy_plan, place
@@ -27,19 +28,15 @@ async def place_apart(
     ValueError for a problem that contradicts itself, as of `place`.
     """
     answers: list[Plan | ValueError] = []
-    try:
+    with suppress(OSError):  # it could not be started, died or overran: what it had answered by then stands
         await _ask(command, pickle.dumps((problem, settings)), answers, settings.time_limit + patience)
-    except OSError:
-        pass  # it could not be started, died or overran: what it had answered by then stands
     last = answers[-1] if answers else await asyncio.to_thread(greedy_plan, problem, settings)
     if isinstance(last, ValueError):
         raise last
     return last
 
 
-async def _ask(
-    command: tuple[str, ...], question: bytes, answers: list[Plan | ValueError], patience: float
-) -> None:
+async def _ask(command: tuple[str, ...], question: bytes, answers: list[Plan | ValueError], patience: float) -> None:
     """Collects what a child answers. OSError where none can be started, and for one that hangs up or overruns."""
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)

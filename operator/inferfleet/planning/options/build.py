@@ -97,8 +97,8 @@ def _with_room(q: Question, rooms: Mapping[str, Room]) -> Question:
     What a namespace's quota leaves stays what it is. A pool that is gone since the workload was last looked at is
     left out, so that it stops nobody else.
     """
-    there = (p for p in q.pools if p.name in rooms)
-    pools = (p if p.quota else replace(p, free=_free(p.cores, rooms[p.name])) for p in there)
+    there = (p for p in q.pools if p.name in rooms or p.external)
+    pools = (p if p.quota or p.external else replace(p, free=_free(p.cores, rooms[p.name])) for p in there)
     return replace(q, pools=tuple(pools))
 
 
