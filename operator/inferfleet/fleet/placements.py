@@ -104,8 +104,8 @@ def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Li
     first, current = shares[0], case.current
     least = min(case.valid.workload.replicas.least, first.replicas)
     enough = min(first.replicas, current.replicas) if current and leaving else least
-    if current and leaving and any(p.spill for p in (current, *leaving)):
-        enough = first.replicas  # it did only a part so far, or they what it had no room for
+    if current and leaving and (current.spill or any(p.spill or p.ready for p in leaving)):
+        enough = first.replicas  # it did only a part so far, and they the rest
     if current is None or current.ready < max(enough, least):
         return False
     there = {p.identity: p.ready for p in case.running}
