@@ -8,9 +8,9 @@ from harness import Operator, condition, stores, world
 from spilling import CHEAP, contended, replicas
 
 from inferfleet.catalog import loader
-from inferfleet.fleet.placer import Placer
+from inferfleet.fleet.placer import Placer, Solve
 from inferfleet.kube import kinds
-from inferfleet.placing.place import place
+from inferfleet.placing.place import greedy_plan, place
 from inferfleet.placing.types import Plan, Problem, Settings
 
 SMALL = {"nodes": {"selector": {"size": "small"}, "replica": {"cpu": "500m", "memory": "1Gi"}}}
@@ -37,7 +37,7 @@ def scarce(*models: make.Obj) -> FakeCluster:
 class Fleet:
     """Several Models and what places them together."""
 
-    def __init__(self, cluster: FakeCluster, *names: str) -> None:
+    def __init__(self, cluster: FakeCluster, *names: str, solve: Solve = solve) -> None:
         self.cluster = cluster
         self.placer = Placer(loader.load(), solve)
         self.operators = {name: Operator(cluster, key=("default", name)) for name in names}
@@ -116,7 +116,9 @@ async def test_a_model_that_is_gone_gives_its_room_back() -> None:
         await fleet.settle(name)
     fleet.placer.note(("default", "first"), None)
     assert await fleet.place() == {"second"}
-    assert fleet.placer.assigned(("default", "second"))["chat"][0] == "cheap"
+    told = fleet.placer.assigned(("default", "second"))
+    assert told
+    assert told["chat"][0] == "cheap"
 
 
 def large_replicas() -> FakeCluster:
@@ -141,6 +143,18 @@ async def test_a_restart_leaves_what_only_the_fleet_chose_where_it_is() -> None:
     restarted, before = Fleet(fleet.cluster, "first"), fleet.cluster.snapshot()
     await restarted.settle("first")
     assert fleet.cluster.snapshot() == before
+
+
+async def without_solver(problem: Problem, settings: Settings) -> Plan:
+    return greedy_plan(problem, settings)
+
+
+async def test_what_runs_stays_while_no_solver_answers() -> None:
+    fleet = Fleet(large_replicas(), "first", solve=without_solver)
+    await fleet.settle("first")
+    assert await fleet.place(first=1.0) == set()
+    await fleet.settle("first")
+    assert fleet.pools() == {"first": "big"}
 
 
 async def test_of_what_costs_the_same_for_few_requests_the_fastest_is_chosen() -> None:

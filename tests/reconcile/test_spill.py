@@ -8,7 +8,7 @@ import make
 import pytest
 from fakes.cluster import FakeCluster
 from harness import SETTINGS, Operator, condition, status
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from spilling import CHEAP, SMALL, contended, replicas, spilled
@@ -204,7 +204,12 @@ def ready(cluster: FakeCluster) -> dict[str, int]:
     }
 
 
+GIVEN_UP_HALFWAY = [("price", "0.2"), ("demand", 3), ("cores", "4"), ("price", "0.04")]
+"""The pool that was spilled to takes all, and is given up again when the first has room but not yet the replicas."""
+
+
 @given(st.lists(STEPS, min_size=3, max_size=14))
+@example(GIVEN_UP_HALFWAY)
 @hypothesis_settings(max_examples=30, deadline=None)
 def test_whatever_happens_no_replica_goes_that_the_demand_needs(steps: list[tuple[str, Any]]) -> None:
     """And in the end there are as many as it needs, or no room for more."""

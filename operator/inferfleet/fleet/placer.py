@@ -16,7 +16,7 @@ from inferfleet.fleet.observe import Stores, node, read_pools
 from inferfleet.fleet.types import Key, Plan, PoolView
 from inferfleet.placing.process import place_apart
 from inferfleet.placing.types import Plan as FleetPlan
-from inferfleet.placing.types import Problem, Settings
+from inferfleet.placing.types import Problem, Settings, Status
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.build import fleet
 
@@ -53,9 +53,12 @@ class Placer:
         self._knows = False
 
     def note(self, key: Key, plan: Plan | None) -> None:
-        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
+        """What a reconcile planned; None: the Model is gone.
+
+        A workload that is new or gone starts a round, or one that may be split now.
+        """
         found = asked(plan) if plan else {}
-        if found.keys() != self._known.get(key, {}).keys():
+        if _shape(found) != _shape(self._known.get(key, {})):
             self._changed.set()
         if plan is None:
             self._known.pop(key, None)
@@ -96,8 +99,14 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
-        plan = await self._solve(found.problem, SOLVER)
+        try:
+            found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=False)
+            plan = await self._solve(found.problem, SOLVER)
+        finally:
+            self._knows = True  # one that fails leaves each workload to choose alone
+        if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs
+            log.warning("the placement program gave no answer; placements stay as they were chosen before")
+            return Round(frozenset(), plan, time.monotonic() - began)
         moved = self._tell(assignments(known, found, plan))
         return Round(moved, plan, time.monotonic() - began)
 
@@ -107,5 +116,10 @@ class Placer:
         for (key, class_), identity in chosen.items():
             if class_ in self._known.get(key, {}):
                 told.setdefault(key, {})[class_] = identity
-        self._told, self._knows = told, True
+        self._told = told
         return frozenset(k for k, one in told.items() if any(self._known[k][c].chosen != i for c, i in one.items()))
+
+
+def _shape(found: Mapping[str, Asked]) -> dict[str, bool]:
+    """Workloads, and whether each may be split."""
+    return {class_: one.parts for class_, one in found.items()}

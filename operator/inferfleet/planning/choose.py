@@ -61,18 +61,22 @@ def _ranked(some: Sequence[Evaluated], q: Question) -> list[Evaluated]:
 
 
 def _joined(found: Judged, q: Question) -> Judged:
-    """Where no pool has room for all that has to run at once, and several together have: what fits into each counts."""
-    some = [] if found.possible else _ranked([e for e in found.cramped if e.candidate.free > 0], q)
-    if not some:
+    """Where no pool has room for all that has to run at once: what can begin it, and spill the rest."""
+    if found.possible:
         return found
-    first = Share(some[0], some[0].candidate.free)
-    needed = at_once(some[0], q, found.carried) * first.speed
-    others = [Offer(e) for e in one_of_each_pool(some, {first.evaluated.candidate.pool.name})]
-    if carries((first, *spill(first, needed, others, q.max_replicas))) < needed * (1 - ROUNDING):
-        return found
-    fit = {e.identity for e in some}
+    some = _ranked([e for e in found.cramped if e.candidate.free > 0], q)
+    offers = one_of_each_pool(some)
+    begin = [e for e in some if _begins(e, offers, q, found.carried)]
+    fit = {e.identity for e in begin}
     rest = [r for r in found.rejected if r.candidate.identity not in fit]
-    return replace(found, possible=some, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
+    return replace(found, possible=begin, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
+
+
+def _begins(e: Evaluated, offers: Sequence[Evaluated], q: Question, carried: float) -> bool:
+    """Whether the pools of others have room for what its own has not."""
+    first, needed = Share(e, e.candidate.free), at_once(e, q, carried) * e.tokens_per_second
+    others = [Offer(o) for o in offers if o.candidate.pool.name != e.candidate.pool.name]
+    return carries((first, *spill(first, needed, others, q.max_replicas))) >= needed * (1 - ROUNDING)
 
 
 def _partly(possible: Sequence[Evaluated], found: Judged, q: Question) -> Evaluated | None:

@@ -24,9 +24,10 @@ def least(q: Question, tokens_per_second: float) -> int:
 
 def load(possible: Iterable[Evaluated], q: Question) -> float:
     """Tokens per second that what runs now was given replicas for: the largest of the incumbents."""
-    if not q.running:
-        return 0.0
-    return max((q.running.get(e.identity, 0) * e.tokens_per_second for e in possible), default=0.0)
+    there = ((q.running.get(e.identity, 0), e.tokens_per_second) for e in possible)
+    return max(
+        (replicas * speed for replicas, speed in there if replicas), default=0.0
+    )  # 0 times infinite is no number
 
 
 def lacks_room(e: Evaluated, q: Question, carried: float) -> Rejection | None:
