@@ -1,7 +1,7 @@
 """The placement in a process of its own, which may die or overrun and still leaves a plan. Runs a child.
 
 The child is a fresh interpreter: nothing of the operator's state, threads or sockets goes along, and a solver that
-takes all memory or never returns is ended without harm. It answers twice, the greedy plan at once and then the better.
+never returns is ended without harm. It answers twice, the greedy plan at once and then the better.
 """
 
 import asyncio
