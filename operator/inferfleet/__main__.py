@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 UNUSABLE = 2
 BROKEN_PIPE = 128 + 13
 """What a shell sees of a program that SIGPIPE ended."""
+INTERRUPTED = 128 + 2
+"""The same of SIGINT."""
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
 """What writing runs into. `writing` names its files; what is left is printed."""
 _OWN = ("inferfleet", "inferfleet_runtime")
@@ -53,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _done(args: argparse.Namespace) -> int:
-    """Its own status, or that of what it ran into: a reader that left, a file, a package that is not there."""
+    """Its own status, or that of what it ran into: a reader or user that left, a file, a package that is not there."""
     try:
         status: int = args.call(args)
         if sys.stdout:  # None where it was closed before the start
@@ -62,6 +64,8 @@ def _done(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE
+    except KeyboardInterrupt:  # a long plan that nobody waits for any more
+        return INTERRUPTED
     except OSError as error:
         log.debug("traceback", exc_info=True)
         _drop_output()

@@ -22,7 +22,7 @@ async def solve(problem: Problem, settings: Settings) -> Plan:
 
 
 def both(**changes: Any) -> list[make.Obj]:
-    one = {"replicas": {"min": 1, "max": 3}, "demand": {"requestsPerHour": 360}}
+    one = {"replicas": {"min": 1, "max": 3}}
     return [{"class": name, **one, **changes} for name in ("chat", "assist")]
 
 
@@ -43,6 +43,8 @@ class Fleet:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster, self.operator = cluster, Operator(cluster)
         self.placer = Placer(loader.load(), solve)
+        labels = ("chat", "assist", TOGETHER)
+        self.demand = {(self.operator.key, label): 20.0 for label in labels}
 
     async def once(self) -> None:
         """A reconcile, with what was chosen last."""
@@ -58,7 +60,7 @@ class Fleet:
             await self.once()
             version = self.cluster.version
             self.cluster.settle_deployments(ready=True)
-            moved = await self.placer.round(stores(self.cluster), {})
+            moved = await self.placer.round(stores(self.cluster), self.demand)
             assert moved
             if not moved.moved and self.cluster.version == version == before:
                 return
@@ -92,7 +94,7 @@ async def test_requests_stay_where_they_are_served_until_what_is_shared_is_ready
     await fleet.once()
     fleet.cluster.settle_deployments(ready=True)
     assert fleet.pods() == {"chat": 1, "assist": 1}
-    await fleet.placer.round(stores(fleet.cluster), {})
+    await fleet.placer.round(stores(fleet.cluster), fleet.demand)
     await fleet.once()
     assert fleet.pods() == {"chat": 1, "assist": 1, TOGETHER: 1}
     assert fleet.selected() == {"chat": "chat", "assist": "assist"}
@@ -108,7 +110,7 @@ async def test_a_restart_changes_nothing() -> None:
     fleet = Fleet(there())
     await fleet.settle()
     before, again = fleet.cluster.snapshot(), Fleet(fleet.cluster)
-    await again.placer.round(stores(fleet.cluster), {})
+    await again.placer.round(stores(fleet.cluster), fleet.demand)
     await again.settle()
     assert again.cluster.snapshot() == before
 
@@ -118,7 +120,7 @@ async def test_classes_part_when_they_do_not_go_together_any_more() -> None:
     await fleet.settle()
     fleet.cluster.put(make.workload_class("assist", priority=1000))
     await fleet.once()
-    await fleet.placer.round(stores(fleet.cluster), {})
+    await fleet.placer.round(stores(fleet.cluster), fleet.demand)
     await fleet.once()
     assert fleet.pods() == {TOGETHER: 1, "chat": 1, "assist": 1}
     assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
@@ -135,3 +137,30 @@ async def test_what_is_shared_serves_on_when_one_of_its_classes_vanishes() -> No
     assert fleet.pods()[TOGETHER] == 1
     assert fleet.selected()["assist"] == TOGETHER
     assert condition(fleet.cluster, "Ready")[0] == "True"
+
+
+async def test_who_does_not_want_to_share_does_not() -> None:
+    fleet = Fleet(there(placement={"share": False}))
+    await fleet.settle()
+    assert fleet.pods() == {"chat": 1, "assist": 1}
+
+
+async def test_what_is_shared_serves_on_when_its_pool_vanishes() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.cluster.remove(kinds.HARDWARE_POOL, "", "cpu")
+    await fleet.once()
+    assert fleet.pods() == {TOGETHER: 1}
+    assert {p.state for p in status(fleet.cluster).placements} == {"Frozen"}
+
+
+async def test_a_class_that_leaves_the_model_leaves_what_was_shared() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.cluster.edit(kinds.MODEL, "default", "demo", lambda o: o["spec"].update(workloads=both()[:1]))
+    await fleet.once()
+    assert fleet.pods() == {TOGETHER: 1, "chat": 1}
+    assert fleet.selected() == {"chat": TOGETHER}
+    await fleet.settle()
+    assert fleet.pods() == {"chat": 1}
+    assert fleet.selected() == {"chat": "chat"}

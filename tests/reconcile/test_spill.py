@@ -1,54 +1,21 @@
 """A pool that is full, too small or lost: what it has no room for runs on the next best, and comes back."""
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import make
 import pytest
 from fakes.cluster import FakeCluster
-from harness import SETTINGS, Operator, condition, status, world
-from hypothesis import given
+from harness import SETTINGS, Operator, condition, status
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from spilling import CHEAP, SMALL, contended, replicas, spilled
 
 from inferfleet.fleet.scaler import targets
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
-
-HALF = {"cpu": "500m", "memory": "1Gi"}
-CHEAP = make.pool("cheap", price="0.01", nodes={"selector": {"size": "small"}, "replica": HALF})
-DEAR = make.pool("dear", price="0.05", nodes={"selector": {"size": "large"}, "replica": HALF})
-SMALL = make.node("s", cpu="1", memory="4Gi", size="small")
-"""Two replicas."""
-LARGE = make.node("l", cpu="4", memory="16Gi", size="large")
-"""Eight."""
-
-
-def contended(*more: make.Obj, **changes: Any) -> FakeCluster:
-    replicas = {"replicas": {"min": 1, "max": 6}} | changes
-    model = make.model(workloads=make.workloads(**replicas))
-    return world(SMALL, LARGE, CHEAP, DEAR, make.workload_class(), model, *more)
-
-
-def replicas(cluster: FakeCluster, model: str = "demo") -> dict[str, int]:
-    """By pool, of one Model."""
-    found = Counter[str]()
-    for o in cluster.all(kinds.DEPLOYMENT):
-        labels = o["metadata"]["labels"]
-        if labels["inferfleet.io/model"] == model:
-            found[labels["inferfleet.io/pool"]] += o["spec"]["replicas"]
-    return dict(found)
-
-
-async def spilled(wanted: int = 5, **changes: Any) -> tuple[FakeCluster, Operator]:
-    cluster = contended(**changes)
-    operator = Operator(cluster)
-    await operator.settle()
-    operator.decide(wanted)
-    await operator.settle()
-    return cluster, operator
 
 
 async def test_what_a_full_pool_has_no_room_for_goes_to_the_next_best() -> None:
@@ -237,7 +204,12 @@ def ready(cluster: FakeCluster) -> dict[str, int]:
     }
 
 
+GIVEN_UP_HALFWAY = [("price", "0.2"), ("demand", 3), ("cores", "4"), ("price", "0.04")]
+"""The pool that was spilled to takes all, and is given up again when the first has room but not yet the replicas."""
+
+
 @given(st.lists(STEPS, min_size=3, max_size=14))
+@example(GIVEN_UP_HALFWAY)
 @hypothesis_settings(max_examples=30, deadline=None)
 def test_whatever_happens_no_replica_goes_that_the_demand_needs(steps: list[tuple[str, Any]]) -> None:
     """And in the end there are as many as it needs, or no room for more."""
@@ -288,3 +260,15 @@ async def test_nobody_is_evicted_while_another_pool_has_room() -> None:
         cluster.put(obj)
     await Operator(cluster, replace(SETTINGS, **RANKED), key=("default", "important")).settle()
     assert replicas(cluster, "important") == {"dear": 1}
+
+
+async def test_the_same_replicas_are_not_evicted_twice() -> None:
+    cheap = make.pool("cheap", price="0.01", labels={"tier": "cheap"}, nodes=CHEAP["spec"]["nodes"])
+    cluster, _ = await spilled(2)
+    least = {"min": 2, "max": 2}
+    for obj in (cheap, *important("one", only_cheap=True, replicas=least), important("two", only_cheap=True)[1]):
+        cluster.put(obj)
+    for name in ("one", "two"):
+        await Operator(cluster, replace(SETTINGS, **RANKED), key=("default", name)).settle()
+    assert (replicas(cluster, "one"), replicas(cluster, "two")) == ({"cheap": 2}, {})
+    assert condition(cluster, "Planned", "two")[:2] == ("False", Reason.NO_CANDIDATE)

@@ -7,7 +7,8 @@ import pytest
 
 from inferfleet.catalog.loader import load
 from inferfleet.fitting.baselines import held_out_naive
-from inferfleet.fitting.crossing import CALIBRATION, coverage, errors, limits, prepared
+from inferfleet.fitting.caution import cautioned, chosen
+from inferfleet.fitting.crossing import CALIBRATION, Errors, coverage, errors, limits, prepared
 from inferfleet.fitting.fit import Data, data, fit, predicted, shapes_of, unique
 from inferfleet.fitting.held_out import processes, without
 from inferfleet.fitting.power import Drawn, fit_power
@@ -154,6 +155,24 @@ def test_intervals_cover_what_is_held_out() -> None:
     assert all(low <= 0 <= high for low, high, *_ in bounds_tpot.values())
     inside = coverage(found, prepared_fit.rows)
     assert all(0 <= percent <= 100 for pair in inside.values() for percent in pair)
+
+
+def test_a_correction_that_only_misleads_far_away_is_not_trusted_there() -> None:
+    chance = np.random.default_rng(5)
+    physics, noise = chance.normal(0, 0.1, 300), chance.normal(0, 1, 300)
+    far = Errors(tuple(range(300)), physics - noise, physics, physics, physics, ("NewModel",) * 300, np.zeros(300))
+    tpot, ttft = chosen(dict.fromkeys(CALIBRATION, far))
+    assert tpot["NewModel"][0] < 0.5
+    assert ttft["NewModel"][1] <= 0
+    assert "Run" not in tpot
+
+
+def test_cautious_errors_are_those_of_the_other_networks_choice() -> None:
+    prepared_fit = prepared(made(rows(), 0.1))
+    found = {split: errors(prepared_fit, split) for split in CALIBRATION}
+    after = cautioned(found, prepared_fit.rows)
+    near = np.array(found["leave_cell"].regimes) == "Run"
+    assert after["leave_cell"].tpot[near] == pytest.approx(found["leave_cell"].tpot[near])
 
 
 def test_naive_predictors_predict_every_held_out_row(fitted_data: Data) -> None:

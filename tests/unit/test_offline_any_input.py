@@ -15,7 +15,7 @@ from inferfleet.catalog import loader
 from inferfleet.cli.plan_world import planned
 from inferfleet.lint.types import Document
 from inferfleet.offline.compare import compare
-from inferfleet.offline.files import Files, Given
+from inferfleet.offline.given import Files, Given
 from inferfleet.offline.render.explain import explain
 from inferfleet.offline.render.forms import DIFF, PLAN
 from inferfleet.offline.types import Report

@@ -35,7 +35,7 @@ def change(fleet: Fleet, old: tuple[Obj, ...], new: tuple[Obj, ...]) -> Path:
     origin, clone = fleet.folder / "origin", fleet.folder / "clone"
     origin.mkdir()
     git(origin, "init", "-q", "-b", "main")
-    fleet.write("origin/fleet/fleet.yaml", *old)
+    fleet.write("origin/fleet/fleet.yaml" if old else "origin/readme.yaml", *old)
     git(origin, "add", ".")
     git(origin, "commit", "-q", "-m", "before")
     git(fleet.folder, "clone", "-q", "origin", "clone")
@@ -61,8 +61,7 @@ def test_the_github_workflow_says_what_changes_and_lets_it_pass(fleet: Fleet) ->
     clone = change(fleet, (class_, pool, model), (class_, pool, make.pool("cheap", "0.01"), model))
     variables = {"GITHUB_STEP_SUMMARY": str(clone / "summary"), "GITHUB_ENV": str(clone / "env")}
     steps = github_steps()
-    script = steps["plan both sides"].replace("${{ github.base_ref }}", "main")
-    done = run(script, clone, **variables)
+    done = run(steps["plan both sides"], clone, BASE="main", **variables)
     assert done.returncode == 0, done.stderr
     assert "Moved: " in (clone / "summary").read_text()
     assert (clone / "env").read_text() == "status=2\n"
@@ -78,7 +77,37 @@ def test_the_gitlab_job_fails_where_the_change_breaks_a_target(fleet: Fleet) -> 
     clone = change(fleet, small(), (make.workload_class(slo={"ttft": "1ms"}), pool, model))
     job: Any = yaml.safe_load((CI / "gitlab-ci.yml").read_text())["fleet"]
     script = "\n".join(job["script"])
-    done = run(script, clone, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main", FLEET_TOKEN="")
+    done = run(script, clone, CI_MERGE_REQUEST_DIFF_BASE_SHA="origin/main", FLEET_TOKEN="")
     assert done.returncode == 1
     assert "Unplaced: " in done.stdout
     assert "Unplaced: " in (clone / "diff.md").read_text()
+
+
+@needs_git
+def test_the_first_request_of_a_repository_adds_its_fleet(fleet: Fleet) -> None:
+    clone = change(fleet, (), small())
+    variables = {"GITHUB_STEP_SUMMARY": str(clone / "summary"), "GITHUB_ENV": str(clone / "env")}
+    done = run(github_steps()["plan both sides"], clone, BASE="main", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "Added: " in (clone / "comment.md").read_text()
+
+
+@needs_git
+def test_a_side_that_cannot_be_read_ends_the_github_step_with_the_reason(fleet: Fleet) -> None:
+    broken: Obj = {"apiVersion": make.API, "kind": "Pool", "metadata": {"name": "x"}}
+    clone = change(fleet, (broken,), small())
+    variables = {"GITHUB_STEP_SUMMARY": str(clone / "summary"), "GITHUB_ENV": str(clone / "env")}
+    done = run(github_steps()["plan both sides"], clone, BASE="main", **variables)
+    assert done.returncode == 1
+    assert 'no matches for kind "Pool"' in done.stderr
+    assert not (clone / "diff.sarif").exists()  # an empty one would be refused later, and hide the reason
+
+
+@needs_git
+def test_what_is_removed_is_marked_in_the_repository_and_not_in_the_checkout_beside_it(fleet: Fleet) -> None:
+    fleet.write("before/fleet/fleet.yaml", *small(), make.model("other"))
+    fleet.write("after/fleet/fleet.yaml", *small())
+    found = fleet.run("diff", "before/fleet", "after/fleet", "-o", "sarif").json["runs"][0]["results"]
+    (removed,) = [r for r in found if r["ruleId"] == "Removed"]
+    (location,) = removed["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == "after/fleet/fleet.yaml"

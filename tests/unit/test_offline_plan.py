@@ -77,6 +77,9 @@ def test_the_price_of_an_hour_is_that_of_all_replicas(fleet: Fleet) -> None:
             "hardware": "cpu-x86-avx2",
             "perAcceleratorHour": "0.05",
             "nodes": None,
+            "unit": "cores",
+            "taken": 1.5,
+            "room": None,
             "replicas": 3,
             "usdPerHour": "0.075",
             "problem": None,
@@ -119,6 +122,9 @@ def test_models_share_what_a_pool_has(fleet: Fleet) -> None:
         "hardware": "cpu-x86-avx2",
         "perAcceleratorHour": "0.05",
         "nodes": 3,
+        "unit": "cores",
+        "taken": 2.0,
+        "room": 3.0,
         "replicas": 2,
         "usdPerHour": "",
         "problem": None,
@@ -258,4 +264,4 @@ def test_a_scarce_pool_goes_to_the_workload_that_can_do_with_nothing_else(fleet:
     assert said.status == 0
     found = {w["model"]: w["placements"][0]["pool"] for w in said.json["workloads"]}
     assert found == {"first": "dear", "second": "cheap"}
-    assert any(note.startswith("placed as one fleet, 0.0% above") for note in said.json["notes"])
+    assert any(note.startswith("placed together as one fleet: at most 0.0% above") for note in said.json["notes"])

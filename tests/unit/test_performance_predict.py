@@ -178,7 +178,10 @@ def test_what_ships_says_where_it_comes_from() -> None:
 
 
 HEAD = "id,silicon_data_source,backend,backend_version,model_path,system,precision,mode,isl,osl,batch_size,tp_size"
-LINE = "x1,f.csv; silicon_concurrency=16,vllm,0.17.0,meta-llama/Llama-3.1-70B,h200_sxm,fp8,agg,1024,1024,16,4"
+LINE = (
+    "x1,source_file=2026-04-06.csv; silicon_concurrency=16,vllm,0.17.0,meta-llama/Llama-3.1-70B,"
+    "h200_sxm,fp8,agg,1024,1024,16,4"
+)
 
 
 def test_the_command_line_predicts_rows_of_a_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from inferfleet.catalog.loader import load
-from inferfleet.performance.silicon import Row, RowError, read_rows
+from inferfleet.performance.silicon import Row, RowError, read_possible, read_rows
+from inferfleet.performance.types import Parallelism, Run
 
 CATALOG = load()
 RAW = {
@@ -97,6 +98,33 @@ def test_rows_that_must_guess_ahead_are_marked() -> None:
     fast = {"system": "b200_sxm", "model_path": "deepseek-ai/DeepSeek-R1", "backend": "trtllm"}
     assert read(**fast, backend_version="1.2.0rc6.post3").setup.speculation is not None
     assert read(**fast, backend_version="1.2.0rc6.post2").setup.speculation is None
+    assert read(**{**fast, "system": "b300_sxm"}, backend_version="1.2.0rc6.post3").setup.speculation is not None
+
+
+def test_days_and_sources_tell_measurements_apart() -> None:
+    sweep = read(silicon_data_source="source_file=2026-04-06.csv; silicon_concurrency=64; measured=2026-03-18T00:00")
+    assert sweep.run == Run("0.17.0", "2026-03-18", False)
+    assert read(silicon_data_source="mine.csv", backend_version="0.12.0").run == Run("0.12.0", "2025-12-03", True)
+    assert read(silicon_data_source="").run == Run("0.17.0", "", False)
+
+
+def test_ranks_beyond_a_node_of_a_rack_are_workers_apart() -> None:
+    rack = {"system": "gb200", "model_path": "deepseek-ai/DeepSeek-R1", "tp_size": "36", "moe_tp_size": "36"}
+    assert read(**rack).setup.apart
+    assert read(**rack).setup.parallelism == Parallelism(1, 1, 36, 36)
+    assert not read(**{**rack, "tp_size": "8", "moe_tp_size": "8"}).setup.apart
+
+
+def test_hardware_that_differs_from_its_entry_is_known() -> None:
+    assert read(system="gb300").setup.accelerator.memory_bandwidth == 8e12
+    assert read(system="mi355x").setup.accelerator.memory == 288e9
+
+
+def test_a_row_that_cannot_be_read_does_not_keep_the_others() -> None:
+    bad = {**RAW, "model_path": "acme/unheard-of"}
+    rows, wrong = read_possible([RAW, bad, RAW, {**RAW, "isl": "x"}], CATALOG)
+    assert len(rows) == 2
+    assert [sentence[:7] for sentence in wrong] == ["line 3,", "line 5,"]
 
 
 def test_what_is_wrong_is_told_with_line_and_column() -> None:

@@ -152,6 +152,10 @@ def test_no_more_moves_than_allowed_are_made() -> None:
     moved = place(fleet, replace(EXACT, max_moves=1))
     assert [p.key for p in moved.placements] == ["better0", "runs1", "runs2"] or moved.objective == pytest.approx(5.0)
     assert place(fleet, EXACT).objective == pytest.approx(3.0)
+    assert violations(fleet, moved, replace(EXACT, max_moves=1)) == ()
+    assert violations(fleet, place(fleet, EXACT), replace(EXACT, max_moves=1)) == (
+        "3 moves, allowed 1: better0, better1, better2",
+    )
 
 
 def test_interactive_work_comes_before_batch_and_priority_decides_who_waits() -> None:
@@ -236,6 +240,14 @@ def test_no_time_still_yields_a_plan() -> None:
         (Problem((), (Option("o", "x", {}, 1.0),), ()), "there is no pool 'x'"),
         (Problem((), (Option("o", "x", {"a": 0.0}, 1.0),), (Pool("x"),)), "capacity for a must be positive"),
         (Problem((), (Option("o", "x", {}, 1.0, margin=1.0),), (Pool("x"),)), "margin is 1.0"),
+        (
+            Problem((), (Option("o", "x", {}, inf),), (Pool("x"),)),
+            "option o: cost, opening and starting must be finite",
+        ),
+        (Problem((), (), (), (Provider("p", {"a": 1.0}, {"a": 0.0}),)), "provider p: limit for a must be positive"),
+        (Problem((), (), (), (Provider("p", {"a": -1.0}),)), "provider p: prices"),
+        (Problem((), (), (Pool("x", -1.0),)), "pool x: accelerators"),
+        (Problem((), (), (Pool("x", growing=inf),)), "pool x: growing is inf"),
     ],
 )
 def test_a_problem_that_contradicts_itself_is_refused_in_words(problem: Problem, words: str) -> None:

@@ -40,6 +40,19 @@ async def test_what_a_child_said_before_it_died_stands() -> None:
     assert await place_apart(FLEET, SETTINGS, command=(sys.executable, "-c", code)) == place(FLEET, SETTINGS)
 
 
+async def test_without_a_child_there_is_the_greedy_plan() -> None:
+    assert await place_apart(FLEET, SETTINGS, command=("/no/such/interpreter",)) == greedy_plan(FLEET, SETTINGS)
+
+
+async def test_what_a_library_prints_does_not_mix_with_the_answers() -> None:
+    code = (
+        "import os, sys; from inferfleet.placing.process import own_output, serve; "
+        "sink = own_output(); os.write(1, b'a banner'); serve(sys.stdin.buffer, sink)"
+    )
+    plan = await place_apart(FLEET, SETTINGS, patience=120.0, command=(sys.executable, "-c", code))
+    assert plan == place(FLEET, SETTINGS)
+
+
 async def test_a_contradiction_reaches_the_caller() -> None:
     broken = replace(FLEET, demands=(Demand("a", -1),))
     with pytest.raises(ValueError, match="demand a: load is -1"):

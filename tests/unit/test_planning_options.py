@@ -84,6 +84,13 @@ def test_nothing_is_shared_where_a_placement_serves_one_class() -> None:
     assert all(len(o.capacity) == 1 for o in fleet(both, ROOMS, Memo(), sharing=False).problem.options)
 
 
+def test_a_pool_that_is_gone_since_stops_nobody_else() -> None:
+    asked = question([make_pool("gone"), make_pool()], variants=(Q4, Q8))
+    found = built(workload(asked=asked), workload("ns/n/chat"))
+    assert {o.pool for o in found.problem.options} == {"cpu"}
+    assert not place(found.problem).shortfalls
+
+
 def test_two_small_demands_of_a_model_share_a_replica_when_that_is_cheaper() -> None:
     chat, more = workload(asked=of(CHAT), load=5.0), workload("ns/m/more", of(CHAT), load=5.0)
     (placement,) = place(built(chat, more).problem).placements

@@ -125,7 +125,10 @@ def test_a_target_is_compared_with_the_latency_and_its_margin_of_error(margin: f
 def test_a_target_that_only_the_error_breaks_says_so() -> None:
     asked = question(workload=parsed_class(slo={"tpot": "30ms"}))
     expected = ("tpot", "tpot of 20 ms expected, up to 40 ms with the error allowed for, 30 ms allowed")
-    assert slo_violation(PREDICTED, asked, 1.0) == expected
+    missed = slo_violation(PREDICTED, asked, 1.0)
+    assert missed is not None
+    assert (missed.binding, missed.words) == expected
+    assert missed.excess == pytest.approx(40 / 30)
 
 
 def test_estimates_are_judged_by_the_end_of_their_interval_only_where_nothing_can_be_tried() -> None:

@@ -6,8 +6,9 @@ from math import ceil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from questions import question
+from questions import OFFER, OPEN, gpu_pool, gpu_question, make_pool, question
 
+from inferfleet.api.external import External
 from inferfleet.planning.choose import choose
 from inferfleet.planning.spill import Offer, Share, as_replicas, carries, spill
 from inferfleet.planning.types import Evaluated
@@ -79,3 +80,44 @@ def test_shares_stay_within_bounds_and_only_add(
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_as_many_of_one_speed_are_as_many_replicas(count: int) -> None:
     assert as_replicas((Share(way(100, 9), count),), way(100, 9)) == count
+
+
+def test_what_can_begin_is_found_though_the_best_cannot() -> None:
+    """The fastest spreads a replica over all that a pool has, so that three of it fit nowhere."""
+    pools = [gpu_pool(name, free=2, nodes=1, accelerators_per_node=2) for name in ("a", "b")]
+    answer = choose(gpu_question(pools, spec={"objective": "Latency"}, min_replicas=3))
+    assert answer.chosen
+    assert answer.chosen.candidate.free == 2
+
+
+PARTED = [make_pool("dear", price="0.05"), make_pool("cheap", price="0.01", free=2)]
+DEAR = {e.identity: 5 for e in choose(question(PARTED[:1])).possible[:1]}
+"""Runs there."""
+
+
+def test_a_cheaper_pool_takes_the_part_that_it_has_room_for() -> None:
+    answer = choose(question(PARTED, running=DEAR, incumbents=frozenset(DEAR)))
+    assert answer.chosen
+    assert answer.chosen.candidate.pool.name == "cheap"
+
+
+def test_a_part_is_taken_only_where_the_program_for_the_fleet_agrees() -> None:
+    """It knows who else needs that pool: to take the part all the same would move the workload to and fro."""
+    (dear,) = DEAR
+    answer = choose(question(PARTED, running=DEAR, incumbents=frozenset(DEAR), assigned=dear))
+    assert answer.chosen
+    assert answer.chosen.identity == dear
+    assert answer.several
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_provider_without_limits_beside_what_runs_is_no_obstacle(*, first: bool) -> None:
+    offer = {k: v for k, v in OFFER.items() if k != "limits"} | {"architecture": "llama-3.1-8b"}
+    given = {"endpoint": "https://api.example.com/v1", "credentialsKey": "k", "models": [offer]}
+    away = make_pool("away", accelerator="", price=None, engines=(), memory=0, free=0, nodes=0)
+    away = replace(away, external=External.model_validate(given))
+    (running,) = {e.identity for e in choose(gpu_question()).possible[:1]}
+    pools = [away, gpu_pool()] if first else [gpu_pool(), away]
+    answer = choose(gpu_question(pools, spec=OPEN, incumbents=frozenset({running}), running={running: 3}))
+    assert answer.chosen
+    assert "away" in {e.candidate.pool.name for e in answer.possible}

@@ -9,7 +9,7 @@ from harness import NOW, stores, world
 
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
-from inferfleet.fleet.pools import pool, room
+from inferfleet.fleet.pools import Tenant, pool, room
 from inferfleet.fleet.types import Observed, PoolView
 
 KEY = ("default", "demo")
@@ -43,12 +43,12 @@ def test_a_node_holds_as_many_replicas_as_a_calculator_says(cpu: str, replica: s
 def test_what_a_quota_leaves_is_not_rounded_away(held: int, free: int) -> None:
     observed = seen("100m", make.node(cpu="64"), quotas=[{"namespace": "default", "accelerators": 1}])
     observed = replace(observed, held={("default", "other", "chat"): {"cpu": held}})
-    found = pool(view(observed), observed, (*KEY, "chat"), CATALOG)
+    found = pool(view(observed), observed, Tenant((*KEY, "chat")), CATALOG)
     assert (found.free, found.quota) == (free, "default")
 
 
 def test_a_quota_is_named_only_where_it_binds() -> None:
     wide = [{"namespace": "default", "accelerators": 64}]
     observed = seen("100m", make.node(cpu="1"), quotas=wide)
-    found = pool(view(observed), observed, (*KEY, "chat"), CATALOG)
+    found = pool(view(observed), observed, Tenant((*KEY, "chat")), CATALOG)
     assert (found.free, found.quota) == (10, None)

@@ -65,18 +65,23 @@ def _section(figures: dict[str, float], costs: str, speeds: str, robust: str) ->
 Cost over the optimum, mean / 95th percentile. The optimum is the whole program solved to a gap of 0.01 %; "ours" stops
 at 0.5 %; the large-fleet path decides by prices of pools. Names begin with the price book: with a rate, TensorRT-LLM's
 tables (no latency); alone, the silicon sample with latency targets. Limited: pools cut below what the optimum used.
+Cases in which even the optimum leaves something unserved are left out.
 
 {costs}
 
-Share of what the optimum saves over the best single type of hardware: {figures["ilp_saving_share_percent"]} %.
+Share of what the optimum saves over the best single type of hardware, in dollars over all of TensorRT-LLM's cases
+without limits: {figures["ilp_saving_share_percent"]} %.
 
-Fleets that were drawn; {figures["fleet_5000_change_ms"]} ms for one change in the largest (processor time, one thread):
+Fleets that were drawn; {figures["fleet_5000_change_ms"]} ms for one change in the largest (processor time, one thread,
+of the program alone: what building its options takes is below, with the candidates):
 
 {speeds}
 
 Capacities wrong by up to 20 % either way, independently for every option. Violated: some replica gets more than it can
 carry. A demand mostly stands on one option, so nothing averages out, and without headroom only a margin as large as the
-error is enough. The headroom that is planned by default covers the error, and is then not there for a burst.
+error is enough. Replicas that are planned to be 80 % full, the default, cannot be overloaded by such an error: that
+costs no more than the headroom, which is paid for anyway, a quarter more than full replicas, and is then not there for
+a burst.
 
 {robust}
 

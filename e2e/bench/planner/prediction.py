@@ -17,6 +17,7 @@ from e2e.bench.planner.prediction_sites import on_site
 from e2e.bench.record import table
 from inferfleet.catalog.loader import load
 from inferfleet.fitting.baselines import held_out_naive
+from inferfleet.fitting.caution import cautioned
 from inferfleet.fitting.command import measured
 from inferfleet.fitting.crossing import Errors, Fit, coverage, errors, prepared
 from inferfleet.fitting.splits import SPLITS, held_out, strict
@@ -55,7 +56,7 @@ class Score:
 def run(data: Path) -> Section:
     """Flat figures, and a section in Markdown."""
     fit = prepared(measured(data, load()))
-    found = {split: errors(fit, split) for split in SPLITS}
+    found = cautioned({split: errors(fit, split) for split in SPLITS}, fit.rows)
     inside = coverage(found, fit.rows)
     naive = {split: _naive(fit, split) for split in NAIVE}
     figures = _figures(fit, found, inside)

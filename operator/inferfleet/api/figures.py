@@ -2,9 +2,14 @@
 
 from decimal import Decimal
 
+HOURS = 7200
+"""Seconds, from which on hours are easier to read."""
+
 
 def latency(seconds: float) -> str:
-    """Milliseconds below ten seconds, else seconds, so that two latencies read alike."""
+    """Milliseconds below ten seconds, else seconds, so that two latencies read alike; deadlines in hours."""
+    if seconds >= HOURS:
+        return f"{figures(seconds / 3600)} h"
     return f"{figures(seconds * 1000)} ms" if seconds < 10 else f"{figures(seconds)} s"
 
 

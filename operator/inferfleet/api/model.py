@@ -118,6 +118,13 @@ class PlacementPolicy(Api):
         int | None,
         Field(ge=1, le=64, description="Pinned: accelerators that one replica spans; absent: the planner's."),
     ] = None
+    share: Annotated[
+        bool,
+        Field(
+            description="Whether one placement may serve this and other workloads of the Model, where that is cheaper: "
+            "only with equal engine settings, priority and deadline. Default true."
+        ),
+    ] = True
 
 
 class Workload(Api):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from inferfleet.cli.plan_world import UNUSABLE, Refused, given, planned, world_of
 from inferfleet.fleet.types import Key
-from inferfleet.offline.files import Files
 from inferfleet.offline.render import as_json
 from inferfleet.offline.render.explain import explain
+from inferfleet.offline.snapshot import Snapshot
 from inferfleet.offline.types import Report, WorkloadRow
-from inferfleet.offline.world import World
+from inferfleet.offline.world import NOTHING, World
 
 LISTED = 12
 """Models in a message."""
@@ -21,14 +21,22 @@ def explained(args: argparse.Namespace) -> str:
     if args.filename or args.snapshot:
         world = world_of(args, given(args, args.filename))
     else:
-        from inferfleet.cli.snapshot_cluster import observed  # noqa: PLC0415  needs an extra
-
-        world = world_of(args, Files({}, {}), live=observed(args.now))
+        world = world_of(args, NOTHING, live=_live(args.now))
     key = _the_one(world, args.model)
     said = _said(world, key)
     report = planned(world, engines=args.engines)
     rows = [w for w in report.workloads if w.key[:2] == key]
     return explain(report, rows, said) if args.output == "text" else _json(report, rows, said)
+
+
+def _live(now: str | None) -> Snapshot:
+    """Of the cluster. Raises Refused."""
+    from inferfleet.cli.snapshot_cluster import observed  # noqa: PLC0415  needs an extra
+
+    try:
+        return observed(now)
+    except Refused as refused:
+        raise Refused(f"{refused}; -f or --snapshot explains without a cluster", UNUSABLE) from refused
 
 
 def _the_one(world: World, name: str) -> Key:

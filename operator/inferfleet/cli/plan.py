@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
             raise Refused("error: give -f, --snapshot, or both", UNUSABLE)
         world = world_of(args, given(args, args.filename))
         if not world.models:
-            raise Refused("error: there is no Model in the input", UNUSABLE)
+            asked = "there is no Model in the input; give its file, too, beside those of pools and classes"
+            raise Refused(f"error: {asked}", UNUSABLE)
         report = planned(world, engines=args.engines, pictures=args.output == "html")
     except Refused as refused:
         print(refused, file=sys.stderr)  # noqa: T201

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from inferfleet.catalog.loader import Catalog
+from inferfleet.fitting.caution import cautioned, chosen
 from inferfleet.fitting.crossing import CALIBRATION, Fit, errors, limits, prepared
 from inferfleet.fitting.power import drawn, fit_power
 from inferfleet.performance.coefficients import Remembered, dump
@@ -33,7 +34,8 @@ def coefficients_text(folder: Path, catalog: Catalog) -> str:
         power = fit_power(drawn(list(csv.DictReader(file)), catalog))
     fit = prepared(measured(folder, catalog))
     found = {split: errors(fit, split) for split in CALIBRATION}
-    return dump(remembered(fit), (fit.fitted.tpot, fit.fitted.ttft), limits(found, fit.rows), power, PROVENANCE)
+    reach = limits(cautioned(found, fit.rows), fit.rows)
+    return dump(remembered(fit), (fit.fitted.tpot, fit.fitted.ttft), chosen(found), reach, power, PROVENANCE)
 
 
 def remembered(fit: Fit) -> Remembered:

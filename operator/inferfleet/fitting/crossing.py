@@ -16,8 +16,9 @@ from inferfleet.fitting.held_out import Processes, processes, without
 from inferfleet.fitting.splits import fold, held_out, strict
 from inferfleet.performance.columns import Vector
 from inferfleet.performance.envelope import REGIMES, Known, known, regime, strained
-from inferfleet.performance.intervals import COVERAGE, Bounds, bounds
+from inferfleet.performance.intervals import Bounds, bounds
 from inferfleet.performance.silicon import Row
+from inferfleet.performance.types import Run
 
 CALIBRATION = (
     "leave_cell",
@@ -31,6 +32,9 @@ CALIBRATION = (
 PARTS = 5
 LEVELS = (0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
 """Of quantiles of rows."""
+SURE = (0.92, 0.9)
+"""Share of held-out configurations that bounds of TPOT and TTFT must hold: a network whose like none has been held out
+errs more in TPOT than the calibration shows."""
 Limits = tuple[Bounds, Bounds]
 """Of TPOT and TTFT."""
 
@@ -59,7 +63,7 @@ class Fit:
     processes: Processes
 
     @property
-    def runs(self) -> tuple[str, ...]:
+    def runs(self) -> tuple[Run, ...]:
         """Of every measurement, version and day: what tells apart those of one configuration."""
         return tuple(row.run for row in self.found.rows)
 
@@ -107,17 +111,17 @@ def _stay(fit: Fit, group: Sequence[int]) -> set[int]:
 
 
 def _known(fit: Fit, hidden: Sequence[int]) -> Known:
-    found = fit.found
+    found, runs = fit.found, fit.runs
     rest = sorted(set(range(len(found.rows))) - set(hidden))
     columns = {name: column[rest] for name, column in found.table.columns.items()}
-    return known(columns, [found.shapes[i] for i in rest], [fit.runs[i] for i in rest])
+    return known(columns, [found.shapes[i] for i in rest], [runs[i] for i in rest])
 
 
 def limits(all_errors: Mapping[str, Errors], rows: Sequence[Row], keep: Mapping[str, Vector] | None = None) -> Limits:
     """Bounds of TPOT and TTFT; `keep` chooses rows of every split.
 
     Rows of one configuration err alike, so that quantiles of rows are too sure: the level of every regime is the lowest
-    whose bounds, made from four fifths of the configurations, hold 90 % of the last fifth.
+    whose bounds, made from four fifths of the configurations, hold `SURE` of the last fifth.
     """
     chosen = [
         (all_errors[name], keep[name] if keep else np.ones(len(all_errors[name].rows), bool)) for name in CALIBRATION
@@ -126,10 +130,10 @@ def limits(all_errors: Mapping[str, Errors], rows: Sequence[Row], keep: Mapping[
     names = [name for e, k in chosen for name in np.array(e.regimes)[k]]
     parts = np.array([int(fold("part", *strict(rows[row]))) % PARTS for e, k in chosen for row in np.array(e.rows)[k]])
     tpot, ttft = (np.concatenate([getattr(e, target)[k] for e, k in chosen]) for target in ("tpot", "ttft"))
-    return _levelled(tpot, names, tense, parts), _levelled(ttft, names, tense, parts)
+    return _levelled(tpot, names, tense, parts, SURE[0]), _levelled(ttft, names, tense, parts, SURE[1])
 
 
-def _levelled(left: Vector, names: Sequence[str], tense: Vector, parts: Vector) -> Bounds:
+def _levelled(left: Vector, names: Sequence[str], tense: Vector, parts: Vector, sure: float) -> Bounds:
     """Bounds of every regime at its own level."""
     chosen: dict[str, float] = {}
     for level in LEVELS:
@@ -139,7 +143,7 @@ def _levelled(left: Vector, names: Sequence[str], tense: Vector, parts: Vector) 
             made = bounds(left[~out], list(np.array(names)[~out]), tense[~out], level)
             held[out] = _inside(left[out], list(np.array(names)[out]), tense[out], made)
         for name in set(names) - set(chosen):
-            if held[np.array(names) == name].mean() >= COVERAGE:
+            if held[np.array(names) == name].mean() >= sure:
                 chosen[name] = level
     whole = {level: bounds(left, names, tense, level) for level in LEVELS}
     return {name: whole[chosen.get(name, LEVELS[-1])][name] for name in REGIMES}

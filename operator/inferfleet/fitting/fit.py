@@ -74,11 +74,12 @@ def data(rows: Sequence[Row], shapes: Sequence[Shape], counts: Vector) -> Data:
     """Rows that were measured; raises ValueError on one that was not."""
     if any(row.ttft is None or row.tpot is None for row in rows):
         raise ValueError("rows without silicon_ttft_ms or silicon_tpot_ms cannot be fitted")
-    cols = columns(numbers_of(shapes), [row.load for row in rows])
+    runs = [row.run for row in rows]
+    cols = columns(numbers_of(shapes), [row.load for row in rows], runs)
     return Data(
         rows=tuple(rows),
         shapes=tuple(shapes),
-        table=table(cols, shapes, [row.run for row in rows]),
+        table=table(cols, shapes, runs),
         counts=counts,
         tpot=np.array([row.tpot for row in rows], float),
         ttft=np.array([row.ttft for row in rows], float),
@@ -152,7 +153,9 @@ def coefficients(
     ideal = np.column_stack([terms[term] for term in spec.terms])[rows]
     weights = np.sqrt(found.counts[rows])
     logs = np.log(measured[rows])
-    return solve(Problem(ideal, found.table.kinds[rows], logs, weights, spec.centre(), spec.stiffness(), start))
+    return solve(
+        Problem(ideal, found.table.kinds[rows], logs, weights, spec.centre(), spec.stiffness(), spec.delta, start)
+    )
 
 
 def residuals(measured: Vector, seconds: Vector) -> Vector:

@@ -8,9 +8,8 @@ from inferfleet.performance.columns import Vector
 from inferfleet.performance.model import EXPONENT_LIMIT
 
 DELTA = 0.1
-"""Residual (of a logarithm) from which outliers count linearly: pseudo-Huber loss."""
 ITERATIONS = 60
-TOLERANCE = 1e-6
+TOLERANCE = 3e-5
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,9 @@ class Problem:
     centre: Vector
     """Kinds x terms: what coefficients are shrunk to."""
     stiffness: Vector
-    """Kinds x terms: how strongly (an inverse standard deviation, in units of DELTA)."""
+    """Kinds x terms: how strongly (an inverse standard deviation, in units of `delta`)."""
+    delta: float = DELTA
+    """Residual (of a logarithm) from which outliers count linearly: pseudo-Huber loss."""
     start: Vector | None = None
     """Kinds x terms: a solution of nearly the same problem, which saves steps."""
 
@@ -60,7 +61,7 @@ def seconds(problem: Problem, theta: Vector) -> Vector:
 
 def _cost(problem: Problem, theta: Vector) -> tuple[float, Vector]:
     residual: Vector = np.log(seconds(problem, theta).sum(1)) - problem.measured
-    robust = 2 * DELTA**2 * (np.sqrt(1 + (residual / DELTA) ** 2) - 1)
+    robust = 2 * problem.delta**2 * (np.sqrt(1 + (residual / problem.delta) ** 2) - 1)
     apart = problem.stiffness.ravel() * (theta - problem.centre.ravel())
     return float((problem.weights * robust).sum() + (apart**2).sum()), residual
 
@@ -69,7 +70,7 @@ def _normal(problem: Problem, theta: Vector, residual: Vector) -> tuple[Vector, 
     found = seconds(problem, theta)
     share = found / found.sum(1, keepdims=True)
     slope = (problem.kinds[:, :, None] * share[:, None, :]).reshape(len(residual), -1)
-    weight = problem.weights / np.sqrt(1 + (residual / DELTA) ** 2)
+    weight = problem.weights / np.sqrt(1 + (residual / problem.delta) ** 2)
     stiff = problem.stiffness.ravel() ** 2
     hessian = (slope * weight[:, None]).T @ slope + np.diag(stiff)
     return hessian, slope.T @ (weight * residual) + stiff * (theta - problem.centre.ravel())

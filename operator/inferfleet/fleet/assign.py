@@ -1,13 +1,13 @@
 """One placement program for all workloads: what it is asked, and what each of them is told. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
 from inferfleet.fleet.share import shareable
-from inferfleet.fleet.types import Key, Node, Plan, PoolView, Told, WorkloadPlan
+from inferfleet.fleet.types import Key, Node, Plan, PoolView, Told, Valid, WorkloadPlan
 from inferfleet.names import classes_of, shared
 from inferfleet.placing import types as placing
 from inferfleet.planning.objectives import OBJECTIVES
@@ -28,10 +28,10 @@ class Asked:
     question: Question
     chosen: Identity | None
     """What serves it, or shall; None: nothing could."""
-    declared: float
-    """Tokens per second to plan for until traffic is observed."""
+    expected: float
+    """Tokens per second to plan for until the scaling loop has looked at it."""
     parts: bool = False
-    """Whether one pool cannot hold it, so that several may."""
+    """Whether one pool cannot hold it, or not as cheaply, so that several may."""
     label: str = ""
     """Class label of what serves it, or shall: its own, or that of several classes together."""
     replicas: int = 0
@@ -45,24 +45,43 @@ def asked(plan: Plan) -> dict[str, Asked]:
     found = {}
     for workload in plan.workloads:
         if workload.asked is not None:
-            first = next(iter(workload.placements), None)
             for each in workload.asked.members or (workload.asked,):
-                found[each.workload.class_] = Asked(
-                    each.question,
-                    first.identity if first else None,
-                    each.declared_demand,
-                    _in_parts(workload),
-                    workload.class_,
-                    first.replicas if first else 0,
-                    not shareable(each),
-                )
+                found[each.workload.class_] = _asked(workload, workload.asked, each)
     return found
+
+
+def _asked(workload: WorkloadPlan, whole: Valid, each: Valid) -> Asked:
+    first = next(iter(workload.placements), None)
+    return Asked(
+        each.question,
+        first.identity if first else None,
+        _expected(workload, whole) * _part(each, whole.members) if whole.members else _expected(workload, whole),
+        _in_parts(workload),
+        workload.class_,
+        first.replicas if first else 0,
+        not shareable(each),
+    )
+
+
+def _part(each: Valid, members: Sequence[Valid]) -> float:
+    """Of what several classes ask for together nothing tells the parts: as they declare, or even ones."""
+    declared = sum(m.declared_demand for m in members)
+    return each.declared_demand / declared if declared else 1 / len(members)
+
+
+def _expected(workload: WorkloadPlan, asked: Valid) -> float:
+    """What is declared, or what it has replicas for: right after a restart nothing else is known of the traffic."""
+    first = workload.placements[0].evaluated if workload.placements and asked.question.running else None
+    if first is None or workload.spread is None:
+        return asked.declared_demand
+    carried = workload.spread.served * first.tokens_per_second * float(asked.spec.scaling.target_utilization)
+    return max(asked.declared_demand, carried)
 
 
 def _in_parts(workload: WorkloadPlan) -> bool:
     first = next(iter(workload.placements), None)
     spilled = workload.spread is not None and workload.spread.spilled > 0
-    return spilled or (first is not None and first.wanted > first.replicas)
+    return workload.several or spilled or (first is not None and first.wanted > first.replicas)
 
 
 def standing(plan: Plan) -> Counter[str]:
@@ -84,7 +103,7 @@ def name_of(owner: Owner) -> str:
 
 def workloads(known: Mapping[Owner, Asked], demand: Mapping[Owner, float]) -> list[Workload]:
     """With the observed demand where there is one (tokens per second of the class's unit, by class label), else the
-    declared. What several classes ask for together is split as they declare, or evenly.
+    expected.
     """
     return [_workload(owner, a, known, demand) for owner, a in known.items()]
 
@@ -93,16 +112,11 @@ def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapp
     key, group = owner[0], "/".join(owner[0])
     members = [(key, class_) for class_ in classes_of(a.label)]
     together = demand.get((key, a.label))
-    load = a.declared if together is None else together * _part(a, [known[m] for m in members if m in known])
-    sharing = None
-    if len(members) > 1 and a.chosen:
-        sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas)
+    expected = sum(known[m].expected for m in members if m in known)
+    load = a.expected if together is None else together * (a.expected / expected if expected else 1 / len(members))
+    several = len(members) > 1 and a.chosen is not None
+    sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas) if a.chosen and several else None
     return Workload(name_of(owner), group, a.question, load, whole=not a.parts, alone=a.alone, sharing=sharing)
-
-
-def _part(a: Asked, members: list[Asked]) -> float:
-    declared = sum(m.declared for m in members)
-    return a.declared / declared if declared else 1 / max(1, len(members))
 
 
 def rooms(

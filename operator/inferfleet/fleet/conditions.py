@@ -154,8 +154,9 @@ def _planned_limits(plan: Plan) -> Verdict | None:
 def short(workload: WorkloadPlan, chosen: Placement) -> str:
     """What is needed, and what bounds the pools that the workload is on."""
     needed = chosen.wanted + (workload.spread.spilled if workload.spread else 0)
-    pools = [p.evaluated.candidate.pool for p in (chosen, *workload.spills) if p.evaluated]
-    return f"{needed} replicas are needed, and {', '.join(map(room.room_words, pools))}"
+    found = [p.evaluated.candidate for p in (chosen, *workload.spills) if p.evaluated]
+    words = ", ".join(room.room_words(c.pool, c.parallelism.accelerators) for c in found)
+    return f"{needed} replicas{room.each_of(found[0])} are needed, and {words}"
 
 
 def _limits(seen: Observed, plan: Plan, scaling: Mapping[str, Decision]) -> Verdict:

@@ -173,6 +173,7 @@ class Controller:
                 found = await self._placer.round(self._stores(), self._scaler.demands())
             except Exception:  # each workload goes on choosing alone
                 log.exception("placing the fleet failed")
+                self._placer.failed()
                 await asyncio.sleep(PLACING_RETRY_SECONDS)
                 continue
             if found is None:

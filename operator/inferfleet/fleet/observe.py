@@ -147,6 +147,7 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
     metadata, labels = obj["metadata"], obj["metadata"]["labels"]
     annotations = metadata.get("annotations", {})
     slots = annotations.get(names.ANNOTATION_SLOTS, "")
+    replicas = obj.get("spec", {}).get("replicas", 1)
     return Live(
         name=name,
         class_=labels[names.LABEL_CLASS],
@@ -155,8 +156,8 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         engine=labels[names.LABEL_ENGINE],
         slots=int(slots) if slots.isdecimal() else 0,
         profile=annotations.get(names.ANNOTATION_PROFILE, ""),
-        replicas=obj.get("spec", {}).get("replicas", 1),
-        ready=obj.get("status", {}).get("readyReplicas", 0),
+        replicas=replicas,
+        ready=min(replicas, obj.get("status", {}).get("readyReplicas", 0)),  # what is more was told to go
         created=metadata.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in metadata,
         failure=failure(pods),
@@ -164,7 +165,8 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
         scaled_by=_scaled_by(obj),
-        spill=annotations.get(names.ANNOTATION_SPILL) == "true",
+        spill=annotations.get(names.ANNOTATION_SPILL) in ("true", "back"),
+        goes=annotations.get(names.ANNOTATION_SPILL) == "back",
     )
 
 

@@ -10,7 +10,8 @@ from inferfleet.planning.room import ROUNDING
 from inferfleet.planning.spill import Offer, Share, as_replicas, carries, one_of_each_pool, spill
 from inferfleet.planning.types import Answer, Evaluated
 
-Speeds = Mapping[tuple[str, str, str], float]
+Identity = tuple[str, str, str]
+Speeds = Mapping[Identity, float]
 """Tokens per second of a replica, by identity of the placement."""
 
 
@@ -114,26 +115,33 @@ def _one(case: _Case, model: str, share: Share, state: State) -> Placement:
 
 
 def _ready(case: _Case, shares: tuple[Share, ...], wanted: int, leaving: list[Live]) -> bool:
-    """Whether the first serves, and with it all that what leaves did."""
+    """Whether the first serves, and all that is needed of what leaves is done by the others."""
     first, current = shares[0], case.current
-    least = min(case.valid.workload.replicas.least, first.replicas)
-    enough = min(first.replicas, current.replicas) if current and leaving else least
-    if current and leaving and any(p.spill for p in (current, *leaving)):
-        enough = first.replicas  # it did only a part so far, or they what it had no room for
-    if case.elsewhere:
-        enough = first.replicas
-    if current is None or current.ready < max(enough, least):
+    if current is None or current.ready < min(case.valid.workload.replicas.least, first.replicas):
         return False
-    there = {p.identity: p.ready for p in case.running}
-    if (leaving or case.elsewhere) and any(there.get(s.evaluated.identity, 0) < s.replicas for s in shares[1:]):
+    if not leaving and not case.elsewhere:
+        return True
+    if case.elsewhere and current.ready < first.replicas:
         return False
-    return as_replicas(shares, first.evaluated) >= wanted or _carry(case, shares, leaving)
+    stays = {s.evaluated.identity: s.replicas for s in shares}
+    now, speed = _serving(case, case.running), first.speed
+    then = _serving(case, [replace(p, ready=min(p.ready, stays.get(p.identity, 0))) for p in case.running])
+    enough = then >= min(wanted * speed, now) * (1 - ROUNDING)
+    return enough and (as_replicas(shares, first.evaluated) >= wanted or _carry(case, shares, leaving))
+
+
+def _serving(case: _Case, some: list[Live]) -> float:
+    """Tokens per second that ready replicas do together."""
+    there = [(p.ready, case.speeds.get(p.identity, case.chosen.tokens_per_second)) for p in some if p.ready]
+    return sum(n for n, _ in there) * min((speed for _, speed in there), default=0.0)
 
 
 def _carry(case: _Case, shares: tuple[Share, ...], leaving: list[Live]) -> bool:
-    """Whether successors without room for more serve what those that they replace serve now."""
+    """Whether successors without room for more serve what those that they replace serve now, with their spills."""
     speeds, speed = case.speeds, case.chosen.tokens_per_second
-    return all(carries(shares) >= p.ready * speeds.get(p.identity, speed) for p in leaving)
+    alone = max((p.ready * speeds.get(p.identity, speed) for p in leaving if not p.spill), default=0.0)
+    beside = sum(p.ready * speeds.get(p.identity, speed) for p in leaving if p.spill)
+    return carries(shares) >= alone + beside
 
 
 def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
@@ -145,11 +153,17 @@ def _shares(case: _Case, first: Share, wanted: int) -> tuple[Share, ...]:
 
 def _offers(case: _Case) -> list[Offer]:
     """What runs comes first: it was spilled to before, or is what the chosen replaces."""
-    runs = {p.identity: p.replicas for p in case.others}
+    free = {e.identity: e.candidate.free for e in case.able}
+    runs = {p.identity: _still_there(p, free) for p in case.others}
     stay = {p.pool for p in case.others if p.identity not in case.speeds}
     taken = {case.chosen.candidate.pool.name} | stay
     ranked = sorted(case.able, key=lambda e: e.identity not in runs)
     return [Offer(e, runs.get(e.identity, 0)) for e in one_of_each_pool(ranked, taken)]
+
+
+def _still_there(live: Live, free: Mapping[Identity, int]) -> int:
+    """Replicas that run, or that its pool has room for: what ran on a lost node, or was evicted, carries nothing."""
+    return min(live.replicas, max(free.get(live.identity, live.replicas), live.ready))
 
 
 def _room(case: _Case) -> int:
@@ -227,11 +241,15 @@ def _standing(case: _Case) -> int | None:
     spills = [p for p in case.running if p.spill]
     if not spills:
         return max(p.replicas for p in case.running)
-    free = {e.identity: e.candidate.free for e in case.able}
-    others = (p for p in case.running if not p.spill)
-    base = max((min(p.replicas, max(free.get(p.identity, p.replicas), p.ready)) for p in others), default=0)
+    free, speed = {e.identity: e.candidate.free for e in case.able}, case.chosen.tokens_per_second
+    others = [p for p in case.running if not p.spill]
+    base = max((_still_there(p, free) for p in others), default=0)
     slowest = min(speed, *(case.speeds.get(p.identity, speed) for p in spills))
-    together = (base + sum(p.replicas for p in spills)) * slowest
+    beside = sum(_still_there(p, free) for p in spills if not p.goes)
+    # what goes back is among the others' replicas already, unless these were lost
+    back = sum(_still_there(p, free) for p in spills if p.goes)
+    lost = max((p.replicas for p in others), default=0) - base
+    together = (base + beside + min(back, lost)) * slowest
     return max(base, int(together / speed + ROUNDING))
 
 

@@ -17,7 +17,7 @@ from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
 from inferfleet.placing.process import place_apart
 from inferfleet.placing.types import Plan as FleetPlan
-from inferfleet.placing.types import Problem, Settings
+from inferfleet.placing.types import Problem, Settings, Status
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.build import fleet
 
@@ -51,11 +51,15 @@ class Placer:
         self._told: dict[Key, dict[str, Told]] = {}
         self._memo = Memo()
         self._changed = asyncio.Event()
+        self._knows = False
 
     def note(self, key: Key, plan: Plan | None) -> None:
-        """What a reconcile planned; None: the Model is gone. A workload that is new or gone starts a round."""
+        """What a reconcile planned; None: the Model is gone.
+
+        A workload that is new or gone starts a round, or one that may be split now.
+        """
         found = asked(plan) if plan else {}
-        if found.keys() != self._known.get(key, {}).keys():
+        if _shape(found) != _shape(self._known.get(key, {})):
             self._changed.set()
         if plan is None:
             self._known.pop(key, None)
@@ -70,9 +74,14 @@ class Placer:
         """A pool, class or node changed."""
         self._changed.set()
 
-    def assigned(self, key: Key) -> dict[str, Told]:
-        """What was chosen for a Model's workloads, by class label."""
-        return dict(self._told.get(key, {}))
+    def assigned(self, key: Key) -> dict[str, Told] | None:
+        """What was chosen for a Model's workloads, by class; None before the first round: what runs may be that."""
+        return dict(self._told.get(key, {})) if self._knows else None
+
+    def failed(self) -> None:
+        """A round gave nothing: workloads choose alone, or keep to the last one. The next is due at once."""
+        self._knows = True
+        self._changed.set()
 
     async def wait(self) -> None:
         """Until a round is due."""
@@ -92,8 +101,14 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=True)
-        plan = await self._solve(found.problem, SOLVER)
+        try:
+            found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=True)
+            plan = await self._solve(found.problem, SOLVER)
+        finally:
+            self._knows = True  # one that fails leaves each workload to choose alone
+        if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs
+            log.warning("the placement program gave no answer; placements stay as they were chosen before")
+            return Round(frozenset(), plan, time.monotonic() - began)
         moved = self._tell(assignments(known, found, plan))
         return Round(moved, plan, time.monotonic() - began)
 
@@ -109,3 +124,8 @@ class Placer:
                 moved |= set() if now == {(label, one.identity)} else {key}
         self._told = told
         return frozenset(moved)
+
+
+def _shape(found: Mapping[str, Asked]) -> dict[str, bool]:
+    """Workloads, and whether each may be split."""
+    return {class_: one.parts for class_, one in found.items()}

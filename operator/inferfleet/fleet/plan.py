@@ -9,6 +9,7 @@ from inferfleet.fleet.placements import Here, as_it_is, placed, recommended
 from inferfleet.fleet.types import Blocked, Live, Observed, Plan, Problem, Told, Valid, WorkloadPlan
 from inferfleet.names import Reason, classes_of
 from inferfleet.planning.choose import choose
+from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.types import Answer, Rejection
 
 
@@ -16,26 +17,30 @@ def make_plan(
     seen: Observed,
     validated: tuple[Valid | Blocked, ...] | Problem,
     replicas: Mapping[str, int],
-    assigned: Mapping[str, Told] = MappingProxyType({}),
+    assigned: Mapping[str, Told] | None = MappingProxyType({}),
+    memo: Memo | None = None,
 ) -> Plan:
     """`replicas` holds the scaling loop's decisions by class; a workload without one keeps what runs. `assigned` holds
-    what was chosen for the fleet as a whole; a workload without one chooses alone.
+    what was chosen for the fleet as a whole; a workload without one chooses alone. None: not known yet. `memo` holds
+    what was computed for other plans.
     """
     if isinstance(validated, Problem):
         classes = sorted({p.class_ for p in seen.live}) or [""]
         return Plan(tuple(_frozen(class_, validated, seen) for class_ in classes), keep_all=True)
     running = {p.name: p.replicas for p in seen.live}
+    assigned = _last_chosen(seen) if assigned is None else assigned
     plans, added = [], Counter[str]()
     for item in validated:
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
         told, decided = assigned.get(item.workload.class_), replicas.get(item.workload.class_)
-        found = _planned(_assigned(_beside(item, added), told), seen, decided, told.replicas if told else None)
+        numbers = (decided, told.replicas if told and told.replicas else None)
+        found = _planned(_assigned(_beside(item, added), told), seen, numbers, memo)
         plans.append(found if item.advised else replace(found, asked=item))
         for placement in plans[-1].placements:
             if placement.state != "Recommended":
-                added[placement.identity[0]] += max(0, placement.replicas - running.get(placement.name, 0))
+                added[placement.identity[0]] += max(0, placement.taken - running.get(placement.name, 0))
     return Plan(tuple(plans))
 
 
@@ -47,6 +52,11 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
 
 def _assigned(valid: Valid, told: Told | None) -> Valid:
     return replace(valid, question=replace(valid.question, assigned=told.identity if told else None))
+
+
+def _last_chosen(seen: Observed) -> dict[str, Told]:
+    """By class label, the newest that runs: if each chose alone, a restart would move what was placed for the fleet."""
+    return {p.class_: Told(p.identity, p.replicas) for p in seen.live if not (p.spill or p.deleting)}
 
 
 def _running(seen: Observed, label: str) -> list[Live]:
@@ -69,9 +79,9 @@ def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     return WorkloadPlan(class_, False, problem.reason, message, tuple(as_it_is(p, "Frozen") for p in running))
 
 
-def _planned(valid: Valid, seen: Observed, decided: int | None, start: int | None) -> WorkloadPlan:
+def _planned(valid: Valid, seen: Observed, numbers: tuple[int | None, int | None], memo: Memo | None) -> WorkloadPlan:
     class_, running = valid.workload.class_, _running(seen, valid.workload.class_)
-    answer = choose(valid.question)
+    answer = choose(valid.question, memo)
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
@@ -82,11 +92,12 @@ def _planned(valid: Valid, seen: Observed, decided: int | None, start: int | Non
         there = [*running, *_elsewhere(seen, class_)]
         placements, spread = recommended(valid, answer.chosen, there, seen.name), None
     else:
+        decided, start = numbers
         live = Here(running, _elsewhere(seen, class_), seen.name, start)
         placements, spread = placed(valid, answer, live, decided)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
-    found = replace(found, selects=_selects(found, seen))
-    return replace(found, message="; ".join((found.message, *(p.spill for p in found.spills))))
+    message = "; ".join((found.message, *(p.spill for p in found.spills)))
+    return replace(found, message=message, several=answer.several, selects=_selects(found, seen))
 
 
 def _selects(found: WorkloadPlan, seen: Observed) -> dict[str, str]:

@@ -10,6 +10,7 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Accelerator, Catalog
 from inferfleet.fleet.custom import custom_accelerator, custom_name
 from inferfleet.fleet.types import Node, Observed, PoolView
+from inferfleet.names import classes_of
 from inferfleet.planning.types import Pool
 
 
@@ -96,12 +97,11 @@ def yielding(mine: tuple[str, str, str], seen: Observed, known: Mapping[int, str
     return frozenset(w for w in seen.held if w != mine and _value(w[2], seen, known) < own) if own > 0 else frozenset()
 
 
-def _value(class_: str, seen: Observed, known: Mapping[int, str]) -> int:
-    """Of the PriorityClass that pods of a class get (`build.scheduling`); 0 without one."""
-    found = seen.classes.get(class_)
-    if not isinstance(found, WorkloadClassSpec) or not found.priority:
-        return 0
-    return max((value for value in known if value <= found.priority), default=0)
+def _value(label: str, seen: Observed, known: Mapping[int, str]) -> int:
+    """Of the PriorityClass that pods of a class label get (`build.scheduling`); 0 without one."""
+    found = [spec for class_ in classes_of(label) if isinstance(spec := seen.classes.get(class_), WorkloadClassSpec)]
+    priority = max((spec.priority for spec in found), default=0)
+    return max((value for value in known if value <= priority), default=0) if priority else 0
 
 
 def pool(view: PoolView, seen: Observed, tenant: Tenant, catalog: Catalog) -> Pool:
@@ -111,10 +111,12 @@ def pool(view: PoolView, seen: Observed, tenant: Tenant, catalog: Catalog) -> Po
     count, memory = size_of(spec, accelerator)
     there = room(spec, accelerator, seen.nodes)
     namespace = tenant.workload[0]
-    held = {owner: pools.get(view.name, 0) for owner, pools in seen.held.items() if owner != tenant.workload}
+    held = {owner: n for owner, n in seen.holders.get(view.name, {}).items() if owner != tenant.workload}
     free = there.replicas - sum(held.values())
     left = _left_of_quota(spec, count, namespace, sum(n for owner, n in held.items() if owner[0] == namespace))
-    yields = min(sum(held[w] for w in tenant.yielding if w in held), there.replicas - max(0, free))
+    # what others of its own importance evict already is not there twice
+    stays = sum(n for owner, n in held.items() if owner not in tenant.yielding)
+    yields = max(0, there.replicas - stays - max(0, free))
     return Pool(
         name=view.name,
         accelerator_name=name,

@@ -42,8 +42,10 @@ class Decided:
     """Tokens per second by class, of its unit; None before the first scrape."""
     status_written: datetime | None = None
     """When live numbers were last written."""
-    assigned: Mapping[str, Told] = field(default_factory=dict)
-    """What the placement program chose for the fleet as a whole, by class label."""
+    assigned: Mapping[str, Told] | None = field(default_factory=dict)
+    """What the placement program chose for the fleet as a whole, by class label; None: it was not asked since the
+    start.
+    """
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
     try:
         validated = validate(seen, context.catalog, context.settings)
         if not isinstance(validated, Problem):
-            validated = together(validated, decided.assigned, seen, context.catalog)
+            validated = together(validated, decided.assigned or {}, seen, (context.catalog, context.settings))
         plan = make_plan(seen, validated, replicas, decided.assigned)
         model = view(seen)
         if model is None:

@@ -53,6 +53,8 @@ def targets(plan: Plan) -> dict[str, Target]:
 class _Workload:
     history: History = ()
     last: Round | None = None
+    load: float = 0.0
+    """What it is to be placed for, after a round."""
 
 
 class Scaler:
@@ -100,8 +102,8 @@ class Scaler:
         return found or None
 
     def demands(self) -> dict[tuple[Key, str], float]:
-        """Tokens per second that each workload was last asked for, of its unit."""
-        return {owner: w.last.demand.tokens_per_second for owner, w in self._workloads.items() if w.last}
+        """Tokens per second that each workload is to be placed for, of its unit."""
+        return {owner: w.load for owner, w in self._workloads.items() if w.last}
 
     def capacities(self) -> Mapping[str, Measured]:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
@@ -158,6 +160,7 @@ class Scaler:
         before = state.last
         state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
         state.history = state.last.decision.history
+        state.load = _load(state.last, target, len(serving))
         # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
         # no measurement of the new content, whose pods would believe it instead of measuring
         if state.last.measured and all(_config(p) in ("", target.config) for p in placed if target.config):
@@ -186,6 +189,14 @@ class Scaler:
         """Whether a pod has not answered yet because it only just became ready: that is no stale signal."""
         uid = pod["metadata"]["uid"]
         return not self._windows.get(uid) and now - self._asked_since.get(uid, now) < self._max_age
+
+
+def _load(last: Round, target: Target, serving: int) -> float:
+    """What was asked for; while that is not known all that what serves was given replicas for."""
+    asked = last.demand.tokens_per_second
+    if not serving or (last.served is not None and last.decision.fresh):
+        return asked
+    return max(asked, target.replicas * target.planned_capacity * target.utilization)
 
 
 def _news(before: Round, after: Round, target: Target) -> bool:

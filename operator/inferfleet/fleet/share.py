@@ -7,15 +7,18 @@ from inferfleet import names
 from inferfleet.api.model import Demand
 from inferfleet.api.model import Workload as Declared
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.pools import Tenant, pool
+from inferfleet.fleet.pools import Tenant, pool, yielding
 from inferfleet.fleet.types import Blocked, Observed, PoolView, Valid
+from inferfleet.fleet.validate import vanished
 from inferfleet.planning.options.merge import Workload, merged
 from inferfleet.planning.types import Question
+from inferfleet.settings import Settings
 
 Items = tuple[Valid | Blocked, ...]
+World = tuple[Catalog, Settings]
 
 
-def together(items: Items, assigned: Mapping[str, object], seen: Observed, catalog: Catalog) -> Items:
+def together(items: Items, assigned: Mapping[str, object], seen: Observed, world: World) -> Items:
     """The classes by themselves, but those in one that are assigned a placement in common (`assigned` by class label).
 
     Not while one of them cannot be planned: then each is for itself. Until the program has spoken, after a restart,
@@ -29,18 +32,21 @@ def together(items: Items, assigned: Mapping[str, object], seen: Observed, catal
         able = [m for m in members if isinstance(m, Valid) and shareable(m)]
         if 1 < len(able) == len(members):
             found = {class_: item for class_, item in found.items() if item not in able}
-            found[label] = _as_one(label, able, seen, catalog)
+            found[label] = _as_one(label, able, seen, world)
     return tuple(found.values())
 
 
 def shareable(valid: Valid) -> bool:
-    """Whether this operator alone decides about its replicas."""
-    return not (valid.external or valid.advised)
+    """Whether it may, and this operator alone decides about its replicas."""
+    return valid.workload.placement.share and not (valid.external or valid.advised)
 
 
-def _as_one(label: str, members: Sequence[Valid], seen: Observed, catalog: Catalog) -> Valid:
+def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) -> Valid | Blocked:
+    live = [p for p in seen.live if p.class_ == label and not p.deleting]
+    if problem := vanished(live, seen, world[0]):
+        return Blocked(label, problem)
     found = [Workload(m.workload.class_, "", m.question, m.declared_demand) for m in members]
-    question = _question(label, merged(found), seen, catalog)
+    question = _question(label, merged(found), seen, world)
     return Valid(
         _declared(label, [m.workload for m in members]),
         question.workload,
@@ -51,11 +57,13 @@ def _as_one(label: str, members: Sequence[Valid], seen: Observed, catalog: Catal
     )
 
 
-def _question(label: str, asked: Question, seen: Observed, catalog: Catalog) -> Question:
-    tenant = Tenant((seen.namespace, seen.name, label))
+def _question(label: str, asked: Question, seen: Observed, world: World) -> Question:
+    catalog, settings = world
+    mine = (seen.namespace, seen.name, label)
+    tenant = Tenant(mine, yielding(mine, seen, settings.priority_classes))
     views = [view for p in asked.pools if isinstance(view := seen.pools.get(p.name), PoolView)]
-    mine = [p for p in seen.live if p.class_ == label and not p.deleting and not p.spill]
-    running = {p.identity: p.replicas for p in mine}
+    live = [p for p in seen.live if p.class_ == label and not p.deleting and not p.spill]
+    running = {p.identity: p.replicas for p in live}
     pools = tuple(pool(view, seen, tenant, catalog) for view in views)
     return replace(asked, pools=pools, incumbents=frozenset(running), running=running)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from inferfleet import names
@@ -81,6 +82,8 @@ class Live:
     """What its pods do before they serve, or empty."""
     spill: bool = False
     """Whether it takes only what the pool of its workload's placement has no room for."""
+    goes: bool = False
+    """Whether that has room again, and all of its replicas."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -110,6 +113,15 @@ class Observed:
     """Replicas by pool of each workload (namespace, model, class) of the fleet."""
     children: Mapping[tuple[str, str], Obj]
     """Live children of the Model by kind and name, as JSON: only `apply` looks inside."""
+
+    @cached_property
+    def holders(self) -> Mapping[str, Mapping[tuple[str, str, str], int]]:
+        """What is `held`, by pool: not to look through the whole fleet for each."""
+        found: dict[str, dict[tuple[str, str, str], int]] = {}
+        for owner, pools in self.held.items():
+            for pool, replicas in pools.items():
+                found.setdefault(pool, {})[owner] = replicas
+        return found
 
 
 def declared_demand(workload: Workload, spec: WorkloadClassSpec) -> float:
@@ -190,6 +202,11 @@ class Placement:
     runs: tuple[str, int] | None = None
     """Runtime image of what runs now, and the dialect that it understands; None for a new placement."""
 
+    @property
+    def taken(self) -> int:
+        """Of its pool, whose room is counted in replicas of one accelerator; what stays as it is has such replicas."""
+        return self.replicas * (self.evaluated.candidate.parallelism.accelerators if self.evaluated else 1)
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -219,6 +236,8 @@ class WorkloadPlan:
     """Where the load of the first placement goes that its pool has no room for; None: there is no first."""
     asked: Valid | None = None
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
+    several: bool = False
+    """Whether a part of it on a cheaper pool, beside what runs, would save enough."""
 
     selects: Mapping[str, str] = field(default_factory=dict)
     """By class, the class label of the pods that shall serve it now."""

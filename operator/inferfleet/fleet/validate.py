@@ -77,7 +77,7 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
     class_ = without_answers(class_.model_copy(update={"traffic": class_.traffic.overridden(workload.traffic)}))
     mine = (seen.namespace, seen.name, workload.class_)
     live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
-    if problem := _vanished(live, seen, context[0]):
+    if problem := vanished(live, seen, context[0]):
         return Blocked(workload.class_, problem)
     tenant = Tenant(mine, yielding(mine, seen, context[1].priority_classes))
     pools = tuple(pool(p, seen, tenant, context[0]) for p in _selected(workload, seen))
@@ -98,7 +98,7 @@ def _as_asked(known: _Known, class_: WorkloadClassSpec) -> _Known:
     return replace(known, architecture=architecture, key=key)
 
 
-def _vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | None:
+def vanished(live: list[Live], seen: Observed, catalog: Catalog) -> Problem | None:
     """A pool or all its nodes gone under a placement that serves: a mistake until somebody says otherwise.
 
     One that never got ready serves nobody: it is no reason to freeze what does.

@@ -40,10 +40,19 @@ def _files(path: str) -> list[Path]:
     where = Path(path)
     if not where.is_dir():
         return [where]
-    found = sorted(file for file in where.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = _below(where)
     if not found:
         raise UnusableError(f"{path}: there is no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file below it")
     return found
+
+
+def holds_files(folder: str) -> bool:
+    """Whether there is anything to read below it."""
+    return bool(_below(Path(folder)))
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
 def _read(file: Path, *, given: bool) -> Text | Unreadable:

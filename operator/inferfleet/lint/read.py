@@ -24,7 +24,7 @@ MAX_NODES = 200_000
 """Of one document with its aliases written out: a few hundred bytes of aliases can stand for gigabytes."""
 TEMPLATE = (
     "not YAML, but it looks like a Helm template: render it first, for example with "
-    "helm template CHART | inferfleet lint -f -"
+    "helm template CHART, and give what that prints as standard input (-)"
 )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Accelerator, Catalog
-from inferfleet.fleet.observe import Stores, read_classes, read_pools
-from inferfleet.fleet.pools import accelerator_of, selector_of, size_of
+from inferfleet.fleet.observe import Stores, node, read_classes, read_pools
+from inferfleet.fleet.pools import accelerator_of, matching, room, selector_of, size_of
 from inferfleet.fleet.types import Key, Obj, PoolView
 from inferfleet.planning.unit import counted
 
@@ -71,6 +71,19 @@ def about_nodes(assumed: Iterable[Nodes]) -> list[str]:
     if sized := [f"{a.per_node} of {a.pool}" for a in assumed if a.per_node]:
         sentences.append(f"a node has {', '.join(sized)}: spec.nodes.acceleratorsPerNode is absent")
     return sentences
+
+
+def about_nodes_to_come(stores: Stores, catalog: Catalog) -> list[str]:
+    """Beside a snapshot's nodes those that the operator counts on, since an autoscaler may add them."""
+    nodes = [node(o) for o in stores.nodes.values()]
+    coming = []
+    for name, view in sorted(read_pools(stores).items()):
+        if isinstance(view, PoolView) and view.spec.nodes:
+            accelerator = accelerator_of(view.spec, catalog)[1]
+            there = sum(n.usable for n in matching(nodes, selector_of(view.spec, accelerator)))
+            if (more := room(view.spec, accelerator, nodes).nodes - there) > 0:
+                coming.append(f"{_counted(more, 'node')} of {name}")
+    return [f"up to spec.nodes.maxNodes there can be {', '.join(coming)} more"] if coming else []
 
 
 def open_to_all(objects: Mapping[Key, Obj]) -> dict[Key, Obj]:

@@ -1,7 +1,7 @@
 """The fleet's decisions over a `World`: the one place that calls the operator's own steps. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,13 +16,19 @@ from inferfleet.offline.program import Chosen, together
 from inferfleet.offline.world import World
 from inferfleet.performance.load import coefficients
 from inferfleet.planning.candidates.engines import unplaced
+from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.types import Unplaced
 
 Validated = tuple[Valid | Blocked, ...] | Problem
 Known = Mapping[tuple[str, str], Unplaced]
+Tell = Callable[[str], None]
 Engines = Literal["auto", "deployed", "known"]
 """Which engines and providers are planned with: those that this release deploys; all that the catalog knows; or
 (auto) the first, and all for what they cannot serve."""
+
+
+def _nobody(_: str) -> None:
+    """Hears nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +59,66 @@ class Plans:
     """How they were placed together; empty where there was nothing to place together."""
 
 
-def decide(world: World, engines: Engines = "auto") -> Plans:
+@dataclass(frozen=True)
+class _Given:
+    """What every Model is decided with."""
+
+    world: World
+    engines: Engines
+    known: Known
+    memo: Memo
+    tell: Tell
+
+    def decided(self, key: Key, seen: Observed, assigned: Mapping[str, Told]) -> ModelPlan:
+        """One Model."""
+        validated = validate(seen, self.world.catalog, self.world.settings)
+        if self.engines == "known" and not isinstance(validated, Problem):
+            validated = tuple(_opened(v, self.known) for v in validated)
+        if not isinstance(validated, Problem):
+            validated = as_one(validated, assigned, seen, (self.world.catalog, self.world.settings))
+        model = ModelPlan(key, seen, validated, make_plan(seen, validated, {}, assigned, self.memo))
+        return _beyond(model, self, assigned) if self.engines == "auto" else model
+
+
+def decide(world: World, engines: Engines = "auto", memo: Memo | None = None, tell: Tell = _nobody) -> Plans:
     """Each Model as if it were alone, then all together as the placement loop would, then each as a reconcile would.
 
-    What could be placed alone is part of the program, so that none is left out for coming last.
+    What could be placed alone is part of the program, so that none is left out for coming last. `memo` holds what was
+    computed for other worlds of the same catalog; `tell` hears how far it is.
     """
     known = {} if engines == "deployed" else unplaced(world.catalog, _custom(world))
-    alone = _each(world, engines, known, None)
-    chosen = together(world, [(m.key, m.plan) for m in alone], _others(world, alone))
-    return Plans(_each(world, engines, known, chosen), chosen.note)
+    given = _Given(world, engines, known, memo or Memo(), tell)
+    alone = _alone(given)
+    tell("placing all of them together")
+    chosen = together(world, [(m.key, m.plan) for m in alone], _others(world, alone), given.memo)
+    return Plans(_each(given, alone, chosen), chosen.note)
 
 
-def _each(world: World, engines: Engines, known: Known, chosen: Chosen | None) -> tuple[ModelPlan, ...]:
-    """One after the other, each beside what those before it take; without `chosen` as if there were no others."""
-    taken: dict[tuple[str, str, str], dict[str, int]] = {}
-    found = []
-    for key in world.models:
-        seen, assigned = world.observe(key), chosen.of(key) if chosen else {}
-        model = _decided(world, key, replace(seen, held={**seen.held, **taken}), assigned)
-        if engines != "deployed":
-            model = _beyond(model, known, assigned, everything=engines == "known")
-        found.append(model)
-        if chosen:
-            taken |= {(*key, class_): pools for class_, pools in _held(model.plan).items()}
+def _alone(given: _Given) -> tuple[ModelPlan, ...]:
+    found: list[ModelPlan] = []
+    for key in given.world.models:
+        given.tell(f"{len(found)} of {len(given.world.models)} Models compared")
+        found.append(given.decided(key, given.world.observe(key), {}))
     return tuple(found)
+
+
+def _each(given: _Given, alone: Iterable[ModelPlan], chosen: Chosen) -> tuple[ModelPlan, ...]:
+    """One after the other, what is most important first, each beside what those before it take."""
+    taken: dict[tuple[str, str, str], dict[str, int]] = {}
+    found: dict[Key, ModelPlan] = {}
+    for key in sorted((m.key for m in alone), key={m.key: (-_priority(m), m.key) for m in alone}.__getitem__):
+        given.tell(f"{len(found)} of {len(given.world.models)} Models placed")
+        seen = given.world.observe(key)
+        model = given.decided(key, replace(seen, held={**seen.held, **taken}), chosen.of(key))
+        found[key] = model
+        taken |= {(*key, class_): pools for class_, pools in _held(model.plan).items()}
+    return tuple(found[m.key] for m in alone)
+
+
+def _priority(model: ModelPlan) -> int:
+    """Of its most important workload."""
+    validated = () if isinstance(model.validated, Problem) else model.validated
+    return max((v.spec.priority for v in validated if isinstance(v, Valid)), default=0)
 
 
 def _others(world: World, models: Iterable[ModelPlan]) -> Counter[str]:
@@ -98,22 +140,13 @@ def _custom(world: World) -> Iterable[Accelerator]:
             yield accelerator
 
 
-def _decided(world: World, key: Key, seen: Observed, assigned: Mapping[str, Told]) -> ModelPlan:
-    validated = validate(seen, world.catalog, world.settings)
-    if not isinstance(validated, Problem):
-        validated = as_one(validated, assigned, seen, world.catalog)
-    return ModelPlan(key, seen, validated, make_plan(seen, validated, {}, assigned))
-
-
-def _beyond(model: ModelPlan, known: Known, assigned: Mapping[str, Told], *, everything: bool) -> ModelPlan:
-    """With what could be: where the operator finds nothing, or of everything."""
-    if isinstance(model.validated, Problem):
+def _beyond(model: ModelPlan, given: _Given, assigned: Mapping[str, Told]) -> ModelPlan:
+    """With what could be, where the operator finds nothing."""
+    failed = {w.class_: w for w in model.plan.workloads if not (w.planned or w.placements)}
+    if isinstance(model.validated, Problem) or not failed:
         return model
-    failed = {} if everything else {w.class_: w for w in model.plan.workloads if not (w.planned or w.placements)}
-    opened = tuple(_opened(v, known) if everything or _class_of(v) in failed else v for v in model.validated)
-    if opened == model.validated:
-        return model
-    plan = make_plan(model.seen, opened, {}, assigned)
+    opened = tuple(_opened(v, given.known) if _class_of(v) in failed else v for v in model.validated)
+    plan = make_plan(model.seen, opened, {}, assigned, given.memo)
     unserved = {w.class_: failed[w.class_] for w in plan.workloads if w.planned and w.class_ in failed}
     return replace(model, validated=opened, plan=plan, unserved=unserved)
 
@@ -130,12 +163,12 @@ def _opened(item: Valid | Blocked, known: Known) -> Valid | Blocked:
 
 
 def _held(plan: Plan) -> dict[str, dict[str, int]]:
-    """Replicas by class and pool; those that retire hold their place until their successor is ready."""
+    """Replicas of one accelerator by class and pool; those that retire keep theirs until their successor is ready."""
     held: dict[str, dict[str, int]] = {}
     for workload in plan.workloads:
         pools = held.setdefault(workload.class_, {})
         for placement in workload.placements:
             if placement.state != "Recommended":
                 pool = placement.identity[0]
-                pools[pool] = pools.get(pool, 0) + placement.replicas
+                pools[pool] = pools.get(pool, 0) + placement.taken
     return held

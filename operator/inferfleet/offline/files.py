@@ -1,7 +1,7 @@
 """The users' own files, checked as `inferfleet lint` checks them. Reads. Needs the `lint` extra."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inferfleet.api.crdgen import RESOURCES, crd
@@ -11,39 +11,18 @@ from inferfleet.lint.check import Definition, definition
 from inferfleet.lint.files import gather
 from inferfleet.lint.lint import Report, lint
 from inferfleet.lint.sort import Ours
-from inferfleet.lint.types import Document, Finding, Path
-
-ObjectKey = tuple[str, str, str]
-"""Kind, namespace (empty for kinds of the cluster) and name."""
+from inferfleet.lint.types import Finding
+from inferfleet.offline.given import Files, Given, ObjectKey
+from inferfleet.offline.notes import not_rendered
 
 
 class InvalidError(Exception):
     """Files with errors; the report says which, in lint's words."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, notes: Sequence[str] = ()) -> None:
         super().__init__("the files have errors")
         self.report = report
-
-
-@dataclass(frozen=True)
-class Given:
-    """One object of the files."""
-
-    value: Obj
-    document: Document
-
-    def position(self, path: Path) -> tuple[str, int, int]:
-        """File, line and column of a value."""
-        at = self.document.position(path)
-        return self.document.file, at.line, at.column
-
-
-@dataclass(frozen=True)
-class Files:
-    """Objects of our kinds, and the Namespaces beside them."""
-
-    objects: Mapping[ObjectKey, Given]
-    namespaces: Mapping[str, Obj]
+        self.notes = notes
 
 
 def read_files(paths: Iterable[str], namespace: str = "default") -> Files:
@@ -60,12 +39,14 @@ def read_files(paths: Iterable[str], namespace: str = "default") -> Files:
         return ()
 
     known = {d.kind: d for d in (definition(crd(resource)) for resource in RESOURCES)}
-    report = lint(list(gather(paths)), known, engine.load(), keep)
+    texts = list(gather(paths))
+    notes = tuple(not_rendered(texts))
+    report = lint(texts, known, engine.load(), keep)
     twice = [*_twice(right, namespace)]
     if report.findings or twice:
-        raise InvalidError(replace(report, findings=(*report.findings, *twice)))
+        raise InvalidError(replace(report, findings=(*report.findings, *twice)), notes)
     found = {_key(one, namespace): Given(_value(one, namespace), one.document) for one in right}
-    return Files(found, {obj["metadata"]["name"]: obj for obj in namespaces})
+    return Files(found, {obj["metadata"]["name"]: obj for obj in namespaces}, notes)
 
 
 def _key(one: Ours, namespace: str) -> ObjectKey:

@@ -85,7 +85,7 @@ def _point(e: Evaluated, question: Question, why: Rejection | None, *, chosen: b
 def _missed(e: Evaluated, question: Question, why: Rejection | None) -> str:
     """The first target or limit that it breaks with so many slots, else why the candidate may not serve at all."""
     if violated := slo_violation(e.prediction, question, margin_of(e.candidate, question)):
-        return f"{Reason.SLO_VIOLATED}: {violated[1]}"
+        return f"{Reason.SLO_VIOLATED}: {violated.words}"
     if limited := over_limit(e, question.workload.limits):
         return f"{limited.reason}: {limited.message}"
     return f"{why.reason}: {why.message}" if why and why.reason not in _ONCE else ""

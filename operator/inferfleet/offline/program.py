@@ -25,7 +25,7 @@ class Chosen:
         return {class_: identity for (owner, class_), identity in self.placements.items() if owner == key}
 
 
-def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[str, int]) -> Chosen:
+def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[str, int], memo: Memo) -> Chosen:
     """Nothing where there is only one workload, which has nobody to share with.
 
     `others`: replicas by pool of Models that are not planned.
@@ -38,7 +38,7 @@ def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[st
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
     held = sum((standing(plan) for _, plan in plans), Counter(others))
     there = rooms(pools, [node(o) for o in world.stores.nodes.values()], held, world.catalog)
-    problem = fleet(workloads(known, {}), there, Memo(), sharing=True)
+    problem = fleet(workloads(known, {}), there, memo, sharing=True)
     plan = place(problem.problem, SOLVER)
-    note = f"placed as one fleet, {plan.gap:.1%} above the least cost at most ({plan.status})"
+    note = f"placed together as one fleet: at most {plan.gap:.1%} above the least cost there is ({plan.status})"
     return Chosen(assignments(known, problem, plan), note)

@@ -1,16 +1,16 @@
 """From decisions to figures: one row for each workload and pool. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 
 from inferfleet.api.figures import figures
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.fleet.conditions import short
 from inferfleet.fleet.observe import node
-from inferfleet.fleet.pools import accelerator_of, room
+from inferfleet.fleet.pools import accelerator_of, room, size_of
 from inferfleet.fleet.types import Placement, PoolView, Problem, Valid, WorkloadPlan
 from inferfleet.names import Reason
 from inferfleet.offline.decide import ModelPlan, Plans
@@ -18,7 +18,7 @@ from inferfleet.offline.types import PlacementRow, PoolRow, RejectedRow, Report,
 from inferfleet.offline.world import World
 from inferfleet.planning.candidates.engines import unplaced_of
 from inferfleet.planning.types import Candidate, Evaluated, Prediction, Rejection
-from inferfleet.planning.unit import unit_of
+from inferfleet.planning.unit import Unit, unit_of
 
 REASONS = 5
 """Told of a workload that has no candidate."""
@@ -57,6 +57,7 @@ def _demand(asked: Valid | None) -> float:
 def _placement(model: ModelPlan, placement: Placement, asked: Valid | None) -> PlacementRow:
     pool, variant, engine = placement.identity
     demand = _demand(asked)
+    view = model.seen.pools.get(pool)
     row = PlacementRow(
         name=placement.name,
         state=placement.state,
@@ -65,6 +66,7 @@ def _placement(model: ModelPlan, placement: Placement, asked: Valid | None) -> P
         engine=engine,
         replicas=placement.replicas,
         usd_per_hour=_hourly(model, placement, demand),
+        each=float(_count(view, model)) if isinstance(view, PoolView) and view.spec.nodes else 0.0,
     )
     return row if placement.evaluated is None or asked is None else _with_figures(row, placement.evaluated, asked)
 
@@ -80,6 +82,8 @@ def _with_figures(row: PlacementRow, chosen: Evaluated, asked: Valid) -> Placeme
         joules_per_token=chosen.joules_per_token,
         targets=targets(chosen.prediction, asked.spec),
         accelerators=_accelerators(chosen.candidate),
+        each=0.0 if chosen.candidate.offer else chosen.candidate.accelerators,
+        guess=chosen.prediction.outside if chosen.guessed else "",
         provider=chosen.candidate.offer is not None,
         input_cost=chosen.costs.input if chosen.costs else None,
         output_cost=chosen.costs.output if chosen.costs else None,
@@ -94,6 +98,8 @@ def targets(expected: Prediction, spec: WorkloadClassSpec) -> tuple[Target, ...]
         Target("tpot", expected.tpot, _seconds(slo.tpot), bounds.tpot.high if bounds else None),
         Target("endToEnd", expected.end_to_end, _seconds(slo.end_to_end), bounds.end_to_end.high if bounds else None),
     ]
+    if unit_of(spec) is Unit.PROMPT:  # nothing is generated: there is no first token, nor one after it
+        found = [t for t in found if t.name == "endToEnd" or t.allowed is not None]
     if slo.deadline:
         found.append(replace(found[-1], name="deadline", allowed=_seconds(slo.deadline)))
     return tuple(found)
@@ -160,7 +166,7 @@ def _undeployed(planned: WorkloadPlan) -> str:
 def _violations(planned: WorkloadPlan, asked: Valid | None, unserved: WorkloadPlan | None) -> Iterable[Violation]:
     """A workload without a placement, or with less than its demand needs."""
     if unserved:
-        yield Violation(unserved.reason, f"this release deploys nothing for it: {_message(unserved)}")
+        yield Violation(unserved.reason, _unserved(unserved))
     if not planned.planned:
         yield Violation(planned.reason, _message(planned), _binding(planned))
         return
@@ -170,17 +176,36 @@ def _violations(planned: WorkloadPlan, asked: Valid | None, unserved: WorkloadPl
 
 
 def _message(planned: WorkloadPlan) -> str:
-    """Of a workload without candidates each reason once, with the first that has it: there may be hundreds."""
-    first: dict[str, Rejection] = {}
-    for rejection in planned.rejected:
-        first.setdefault(rejection.reason, rejection)
-    if not first or planned.reason != Reason.NO_CANDIDATE:
+    """Of a workload without candidates each reason once, with what is nearest to serving: there may be hundreds."""
+    if not planned.rejected or planned.reason != Reason.NO_CANDIDATE:
         return planned.message
-    counts = Counter(r.reason for r in planned.rejected)
-    listed = "; ".join(
-        f"{reason} {counts[reason]} ({_rejected(r).words}: {r.message})" for reason, r in list(first.items())[:REASONS]
-    )
+    groups = _by_reason(planned)
+    listed = "; ".join(f"{reason} {len(group)} ({_nearest(group)})" for reason, group in groups[:REASONS])
     return f"none of {len(planned.rejected)} candidates can serve: {listed}"
+
+
+def _unserved(planned: WorkloadPlan) -> str:
+    """Why the operator would place nothing, shorter: what could be done is told beside it."""
+    if not planned.rejected or planned.reason != Reason.NO_CANDIDATE:
+        return f"this release deploys nothing for it: {planned.message}"
+    (reason, most), *others = sorted(_by_reason(planned), key=lambda g: (g[0] == Reason.NOT_PINNED, -len(g[1])))
+    counts = "".join(f", {other} {len(group)}" for other, group in others)
+    words = f"{reason} {len(most)} ({_nearest(most)}){counts}"
+    return f"this release deploys nothing for it: none of {len(planned.rejected)} candidates can serve: {words}"
+
+
+def _by_reason(planned: WorkloadPlan) -> list[tuple[str, list[Rejection]]]:
+    groups: dict[str, list[Rejection]] = {}
+    for rejection in planned.rejected:
+        groups.setdefault(rejection.reason, []).append(rejection)
+    return list(groups.items())
+
+
+def _nearest(group: Sequence[Rejection]) -> str:
+    """The one that misses by least, where that has a number; else the first."""
+    found = min(group, key=lambda r: inf if r.excess is None else r.excess)
+    nearest = "the nearest is " if found.excess is not None and len(group) > 1 else ""
+    return f"{nearest}{_rejected(found).words}: {found.message}"
 
 
 def _binding(planned: WorkloadPlan) -> str | None:
@@ -222,13 +247,15 @@ def _pool(world: World, name: str, view: PoolView | Problem, workloads: tuple[Wo
     if isinstance(view, Problem):
         return PoolRow(name, "", None, used, cost, 0, view.message)
     accelerator_name, accelerator = accelerator_of(view.spec, world.catalog)
-    nodes = _nodes(world, view) if name not in world.as_needed else None
+    there = room(view.spec, accelerator, [node(o) for o in world.stores.nodes.values()])
+    bounded = name not in world.as_needed
     price = view.spec.price.per_accelerator_hour if view.spec.price else None
     where = view.spec.external.endpoint if view.spec.external else accelerator_name
-    return PoolRow(name, where, price, used, cost, nodes, "" if accelerator or view.spec.external else "unknown")
-
-
-def _nodes(world: World, view: PoolView) -> int:
-    """That may be used."""
-    accelerator = accelerator_of(view.spec, world.catalog)[1]
-    return room(view.spec, accelerator, [node(o) for o in world.stores.nodes.values()]).nodes
+    known = accelerator or view.spec.external
+    row = PoolRow(name, where, price, used, cost, there.nodes if bounded else None, "" if known else "unknown")
+    if view.spec.nodes is None:
+        return row
+    unit = "cores" if accelerator and accelerator.kind == "CPU" else "accelerators"
+    size = float(size_of(view.spec, accelerator)[0])
+    taken = sum(p.replicas * p.each for p in mine)
+    return replace(row, unit=unit, taken=taken, room=there.replicas * size if bounded else None)

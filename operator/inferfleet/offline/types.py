@@ -63,6 +63,10 @@ class PlacementRow:
     """Whether it is outside the cluster, and has no replicas."""
     accelerators: str = ""
     """What one replica has: `1 x nvidia-l40s`, `0.4 cores of cpu-x86-avx2`."""
+    each: float = 0.0
+    """The same as a number: accelerators, or cores."""
+    guess: str = ""
+    """Why its figures are a guess; empty: they are no worse than their interval says."""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -162,6 +166,12 @@ class PoolRow:
     nodes: int | None
     """That may be used; None: as many as needed. Of an external provider 0."""
     problem: str = ""
+    unit: str = ""
+    """What there is of it: `accelerators`, `cores`; of an external provider nothing."""
+    taken: float = 0.0
+    """Of what there is."""
+    room: float | None = None
+    """What there is; None: as much as needed, or a provider."""
 
 
 @dataclass(frozen=True)

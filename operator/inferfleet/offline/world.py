@@ -12,13 +12,15 @@ from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.types import Key, Obj, Observed
 from inferfleet.offline import assume
-from inferfleet.offline.files import Files, Given, ObjectKey
+from inferfleet.offline.given import Files, Given, ObjectKey
+from inferfleet.offline.notes import unknown_names
 from inferfleet.offline.snapshot import Snapshot
 from inferfleet.offline.types import Place, WorkloadKey
 from inferfleet.settings import Settings
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 NOTHING = Files({}, {})
+"""No files at all, as opposed to files that hold nothing of ours."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ def make_world(
 ) -> World:
     """Files go before the snapshot. `gone`: objects of the snapshot that are not there any more.
 
-    Without files everything in the snapshot is planned; with them the Models of the files, beside what runs.
+    Without files (NOTHING) everything in the snapshot is planned; with them the Models of the files, beside what runs.
     """
     now = context.now or _newest(files, snapshot)
     stores, assumptions, as_needed = _stores(files, snapshot, context.catalog, gone)
     given = tuple(sorted(_of(files, "Model")))
-    models = given if files.objects else tuple(sorted(stores.models))
+    models = tuple(sorted(stores.models)) if files is NOTHING else given
     strangers = frozenset(namespace for namespace, _ in models if ("", namespace) not in stores.namespaces)
     return World(
         stores=stores,
@@ -84,7 +86,11 @@ def make_world(
             *_about_strangers(strangers, stores),
             *_about_capacity(stores, now),
         ),
-        notes=tuple(assume.on_shared_nodes(stores.pools, context.catalog) if snapshot is None else ()),
+        notes=(
+            *files.notes,
+            *unknown_names(files, context.catalog),
+            *(assume.on_shared_nodes(stores.pools, context.catalog) if snapshot is None else ()),
+        ),
         places=_places(files),
         as_needed=as_needed,
     )
@@ -113,7 +119,7 @@ def _stores(
         return stores, ["no snapshot of a cluster: nothing runs yet", *assume.about_nodes(nodes)], needed
     stores = _with_snapshot(files, snapshot, chart, gone)
     taken = f"a snapshot of {timestamp(snapshot.taken_at)}: its nodes, measurements, demand and what ran then"
-    return stores, [taken], frozenset()
+    return stores, [taken, *assume.about_nodes_to_come(stores, catalog)], frozenset()
 
 
 def _with_snapshot(files: Files, snapshot: Snapshot, chart: dict[Key, Obj], gone: frozenset[ObjectKey]) -> Stores:

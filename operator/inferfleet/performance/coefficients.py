@@ -6,12 +6,13 @@ per target its terms, coefficients, kernels and intervals. Rows are kept because
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
+from inferfleet.performance.caution import Caution
 from inferfleet.performance.columns import LABELS, NUMBERS, Vector, columns
 from inferfleet.performance.envelope import known
 from inferfleet.performance.intervals import Bounds
@@ -20,9 +21,9 @@ from inferfleet.performance.power import Power
 from inferfleet.performance.recall import recall
 from inferfleet.performance.shape import Shape
 from inferfleet.performance.targets import physics, table, terms_of
-from inferfleet.performance.types import Coefficients, Load
+from inferfleet.performance.types import Coefficients, Load, Run
 
-FORMAT = 1
+FORMAT = 2
 DIGITS = 6
 """Significant, of every number in the file: errors of rounding stay below a thousandth of any prediction."""
 
@@ -37,7 +38,7 @@ class Remembered:
 
     shapes: tuple[Shape, ...]
     loads: tuple[Load, ...]
-    runs: tuple[str, ...]
+    runs: tuple[Run, ...]
 
 
 def parse(text: str) -> Coefficients:
@@ -55,7 +56,7 @@ def parse(text: str) -> Coefficients:
 
 def _assembled(raw: Mapping[str, Any], version: str) -> Coefficients:
     rows = _rows(raw)
-    cols = columns(_numbers(rows.shapes), rows.loads)
+    cols = columns(_numbers(rows.shapes), rows.loads, rows.runs)
     t = table(cols, rows.shapes, rows.runs)
     tpot, ttft = _fitted(raw["tpot"]), _fitted(raw["ttft"])
     seconds, tpot_features = physics("tpot", t, tpot, terms_of("tpot", t))
@@ -65,6 +66,8 @@ def _assembled(raw: Mapping[str, Any], version: str) -> Coefficients:
         ttft=ttft,
         tpot_recall=recall(tpot, tpot_features, t.groups),
         ttft_recall=recall(ttft, ttft_features, t.groups),
+        tpot_caution=_caution(raw["tpot"]),
+        ttft_caution=_caution(raw["ttft"]),
         tpot_bounds=_bounds(raw["tpot"]),
         ttft_bounds=_bounds(raw["ttft"]),
         measured=known(cols, rows.shapes, rows.runs),
@@ -77,14 +80,15 @@ def _assembled(raw: Mapping[str, Any], version: str) -> Coefficients:
 def dump(
     rows: Remembered,
     fitted: tuple[Fitted, Fitted],
+    cautions: tuple[Caution, Caution],
     limits: tuple[Bounds, Bounds],
     power: Power,
     where: Mapping[str, str],
 ) -> str:
-    """The file's text; `fitted` and `limits` of TPOT and TTFT."""
+    """The file's text; `fitted`, `cautions` and `limits` of TPOT and TTFT."""
     setups = list(dict.fromkeys(rows.shapes))
     place = {shape: i for i, shape in enumerate(setups)}
-    runs = sorted(set(rows.runs))
+    runs = sorted(set(rows.runs), key=astuple)
     lines = [
         [place[shape], load.input_tokens, load.output_tokens, load.concurrency, runs.index(run)]
         for shape, load, run in zip(rows.shapes, rows.loads, rows.runs, strict=True)
@@ -95,9 +99,9 @@ def dump(
         "design": DESIGN,
         "numbers": NUMBERS,
         "power": asdict(power),
-        "tpot": _target(fitted[0], limits[0]),
-        "ttft": _target(fitted[1], limits[1]),
-        "runs": runs,
+        "tpot": _target(fitted[0], cautions[0], limits[0]),
+        "ttft": _target(fitted[1], cautions[1], limits[1]),
+        "runs": [astuple(run) for run in runs],
         "setups": [[*(getattr(s, n) for n in LABELS), *(_short(getattr(s, n)) for n in NUMBERS)] for s in setups],
         "rows": lines,
     }
@@ -116,11 +120,12 @@ def _lines(raw: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def _target(fitted: Fitted, limits: Bounds) -> Mapping[str, Any]:
+def _target(fitted: Fitted, caution: Caution, limits: Bounds) -> Mapping[str, Any]:
     return {
         "terms": fitted.terms,
         "coefficients": [[_short(x) for x in row] for row in fitted.coefficients],
         "kernels": [asdict(kernel) for kernel in fitted.kernels],
+        "caution": caution,
         "bounds": {name: [_short(x) for x in values] for name, values in limits.items()},
         "weights": [_short(x) for x in fitted.weights],
     }
@@ -129,6 +134,10 @@ def _target(fitted: Fitted, limits: Bounds) -> Mapping[str, Any]:
 def _fitted(raw: Mapping[str, Any]) -> Fitted:
     kernels = tuple(Kernel(k["group"], k["amplitude"], k["scales"]) for k in raw["kernels"])
     return Fitted(tuple(raw["terms"]), np.array(raw["coefficients"]), kernels, np.array(raw["weights"]))
+
+
+def _caution(raw: Mapping[str, Any]) -> Caution:
+    return {name: (values[0], values[1]) for name, values in raw["caution"].items()}
 
 
 def _bounds(raw: Mapping[str, Any]) -> Bounds:
@@ -143,10 +152,11 @@ def _rows(raw: Mapping[str, Any]) -> Remembered:
         )
         for item in raw["setups"]
     ]
+    runs = [Run(*item) for item in raw["runs"]]
     return Remembered(
         shapes=tuple(setups[row[0]] for row in raw["rows"]),
         loads=tuple(Load(row[1], row[2], row[3]) for row in raw["rows"]),
-        runs=tuple(raw["runs"][row[4]] for row in raw["rows"]),
+        runs=tuple(runs[row[4]] for row in raw["rows"]),
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inferfleet.performance.columns import Columns, Vector
 from inferfleet.performance.shape import Shape
 from inferfleet.performance.terms import capacity
+from inferfleet.performance.types import Run
 
 REGIMES = ("Run", "Configuration", "Line", "ModelAndSystem", "Model", "NewModel", "NewModelAndSystem")
 """What was measured: this configuration with this version of the engine under other loads; with other versions; this
@@ -54,7 +55,7 @@ class Known:
     highest: Mapping[str, float]
 
 
-def known(c: Columns, shapes: Sequence[Shape], runs: Sequence[str]) -> Known:
+def known(c: Columns, shapes: Sequence[Shape], runs: Sequence[Run]) -> Known:
     """Of measured rows."""
     values = ranged(c)
     return Known(
@@ -66,7 +67,7 @@ def known(c: Columns, shapes: Sequence[Shape], runs: Sequence[str]) -> Known:
         systems={s.system: (s.bandwidth, s.speed16) for s in shapes},
         engines=frozenset(s.engine for s in shapes),
         formats=frozenset(s.format for s in shapes),
-        newest=max((_day(run) for run in runs), default=""),
+        newest=max((run.day for run in runs), default=""),
         lowest={name: float(column.min()) for name, column in values.items()},
         highest={name: float(column.max()) for name, column in values.items()},
     )
@@ -77,24 +78,25 @@ def ranged(c: Columns) -> Columns:
     return {name: c["dense_bytes"] + c["expert_bytes"] if name == "weights" else c[name] for name in RANGES}
 
 
-def regimes(shapes: Sequence[Shape], measured: Known, runs: Sequence[str] | None = None) -> list[str]:
+def regimes(shapes: Sequence[Shape], measured: Known, runs: Sequence[Run] | None = None) -> list[str]:
     """By the name of `REGIMES`."""
-    found: dict[tuple[Shape, str], str] = {}
-    asked = list(zip(shapes, runs or [""] * len(shapes), strict=True))
+    found: dict[tuple[Shape, Run], str] = {}
+    asked = list(zip(shapes, runs or [Run()] * len(shapes), strict=True))
     for pair in asked:
         if pair not in found:
             found[pair] = regime(*pair, measured)
     return [found[pair] for pair in asked]
 
 
-def regime(s: Shape, run: str, measured: Known) -> str:
+def regime(s: Shape, run: Run, measured: Known) -> str:
     """The nearest that was measured."""
-    if s.system not in measured.systems and (twin := _twin(s, measured)):
-        return _farther(regime(replace(s, system=twin), "", measured))
-    if _day(run) > measured.newest:
-        return _farther(regime(s, "", measured))
+    if s.system not in measured.systems and (twins := _twins(s, measured)):
+        names = [regime(replace(s, system=twin), Run(), measured) for twin in twins]
+        return _farther(min(names, key=REGIMES.index))
+    if run.day > measured.newest:
+        return _farther(regime(s, Run(), measured))
     nearest = (
-        bool(run.strip()) and _run(s, run) in measured.runs,
+        run != Run() and _run(s, run) in measured.runs,
         _configuration(s) in measured.configurations,
         _line(s) in measured.lines,
         _pair(s) in measured.pairs,
@@ -108,19 +110,13 @@ def _farther(name: str) -> str:
     return REGIMES[min(REGIMES.index(name) + 1, len(REGIMES) - 1)]
 
 
-def _day(run: str) -> str:
-    """With which a run's label ends, if it does."""
-    return run[-10:] if run[-10:].count("-") == 2 and run[-10:-6].isdigit() else ""
-
-
-def _twin(s: Shape, measured: Known) -> str | None:
-    """Hardware that is nearly the same, by the first name."""
-    close = (
+def _twins(s: Shape, measured: Known) -> list[str]:
+    """Hardware that is nearly the same."""
+    return [
         name
         for name, (bandwidth, speed16) in sorted(measured.systems.items())
         if _alike(s.bandwidth, bandwidth) and _alike(s.speed16, speed16)
-    )
-    return next(close, None)
+    ]
 
 
 def _alike(a: float, b: float) -> bool:
@@ -170,8 +166,8 @@ def _line(s: Shape) -> str:
     return f"{_pair(s)}|{s.engine}|{s.format}|{s.unmarked}"
 
 
-def _run(s: Shape, run: str) -> str:
-    return f"{_configuration(s)}|{run}"
+def _run(s: Shape, run: Run) -> str:
+    return f"{_configuration(s)}|{run.version} {run.day}"
 
 
 def _configuration(s: Shape) -> str:

@@ -16,9 +16,26 @@ from inferfleet.performance.columns import Columns, Vector
 from inferfleet.performance.terms import Terms, capacity
 
 ENGINES = ("tensorrt-llm", "vllm", "sglang")
-DESIGN = ("all", *ENGINES, "blackwell", "mixture", "unmarked", "below8", "above8", "data", "expert", "latent", "linear")
+DESIGN = (
+    "all",
+    *ENGINES,
+    "blackwell",
+    "mixture",
+    "unmarked",
+    "below8",
+    "above8",
+    "data",
+    "expert",
+    "latent",
+    "linear",
+    "brief",
+    "apart",
+    "age",
+)
 """Kinds of setups whose coefficients may differ."""
 EXPONENT_LIMIT = 12.0
+AGES = 3.0
+"""Months of software that count as one difference in kind."""
 Groups = Mapping[str, NDArray[np.int64]]
 """Of every row, by kind of group, a number that stands for its label."""
 
@@ -58,8 +75,10 @@ def design(c: Columns, engines: Sequence[str]) -> Vector:
         c["expert"] > 1,
         c["latent"] > 0,
         c["linear_layers"] > 0,
+        c["brief"] > 0,
+        c["apart"] > 0,
     )
-    return np.column_stack([*found, *(flag.astype(float) for flag in flags)])
+    return np.column_stack([*found, *(flag.astype(float) for flag in flags), c["age"] / AGES])
 
 
 def _blackwell(c: Columns) -> NDArray[np.bool_]:
@@ -102,6 +121,9 @@ def features(c: Columns, engines: Sequence[str], seconds: Vector, shares: Terms)
         "is_latent": (c["latent"] > 0).astype(float),
         "is_linear": (c["linear_layers"] > 0).astype(float),
         "unmarked": c["unmarked"],
+        "is_brief": c["brief"],
+        "is_apart": c["apart"],
+        "age": c["age"],
     }
     return {**sizes, **flags, **kinds, **{f"share_{name}": share for name, share in shares.items()}}
 

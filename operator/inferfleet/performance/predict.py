@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inferfleet.performance.caution import cautious
 from inferfleet.performance.columns import Vector, columns, numbers_of
 from inferfleet.performance.envelope import refusals, regimes, strained
 from inferfleet.performance.intervals import interval, wide
@@ -15,7 +16,7 @@ from inferfleet.performance.plain import embedding, pipeline, processor
 from inferfleet.performance.power import shares
 from inferfleet.performance.shape import Shape, shape_of
 from inferfleet.performance.targets import Table, correction, physics, table, terms_of
-from inferfleet.performance.types import Coefficients, Estimate, Interval, Load, Setup
+from inferfleet.performance.types import Coefficients, Estimate, Interval, Load, Run, Setup
 
 __all__ = ["memory_bytes", "predict", "predict_many"]
 
@@ -29,7 +30,7 @@ def predict(setup: Setup, load: Load, coefficients: Coefficients) -> Estimate:
 
 
 def predict_many(
-    setups: Sequence[Setup], loads: Sequence[Load], coefficients: Coefficients, runs: Sequence[str] | None = None
+    setups: Sequence[Setup], loads: Sequence[Load], coefficients: Coefficients, runs: Sequence[Run] | None = None
 ) -> list[Estimate]:
     """Estimates in the order of the setups; equal setups are worked out once.
 
@@ -55,12 +56,12 @@ def _plain(setup: Setup, load: Load) -> Estimate | None:
 
 
 def _fitted(
-    setups: Sequence[Setup], loads: Sequence[Load], c: Coefficients, runs: Sequence[str] | None
+    setups: Sequence[Setup], loads: Sequence[Load], c: Coefficients, runs: Sequence[Run] | None
 ) -> list[Estimate]:
     shapes = _shapes(setups)
-    t = table(columns(numbers_of(shapes), loads), shapes, runs)
-    tpot, ttft = _times(t, c)
+    t = table(columns(numbers_of(shapes), loads, runs), shapes, runs)
     tense, near = strained(t.columns), regimes(shapes, c.measured, runs)
+    tpot, ttft = _times(t, near, c)
     reasons = refusals(t.columns, shapes, c.measured)
     drawn = shares(t.columns, t.running, tpot, c.power)
     found = []
@@ -77,12 +78,12 @@ def _fitted(
     return found
 
 
-def _times(t: Table, c: Coefficients) -> tuple[Vector, Vector]:
+def _times(t: Table, near: Sequence[str], c: Coefficients) -> tuple[Vector, Vector]:
     """TPOT and TTFT in seconds."""
     tpot, tpot_features = physics("tpot", t, c.tpot, terms_of("tpot", t))
     ttft, ttft_features = physics("ttft", t, c.ttft, terms_of("ttft", t, tpot))
-    tpot = tpot * np.exp(correction(t, tpot_features, c.tpot_recall))
-    ttft = ttft * np.exp(correction(t, ttft_features, c.ttft_recall))
+    tpot = tpot * np.exp(cautious(correction(t, tpot_features, c.tpot_recall), near, c.tpot_caution))
+    ttft = ttft * np.exp(cautious(correction(t, ttft_features, c.ttft_recall), near, c.ttft_caution))
     return tpot, ttft
 
 

@@ -84,6 +84,8 @@ class Shape:
     """Weights that guessing reads in one step."""
     unmarked: float
     """1 where measurements guess ahead without saying how."""
+    apart: float
+    """1 where prompts are prefilled on other accelerators of the same replica."""
     architecture: str
     """The same for all releases of one architecture, whatever their names."""
     engine: str
@@ -138,6 +140,7 @@ def shape_of(setup: Setup) -> Shape:
         accepted=accepted_tokens(guess.tokens, guess.acceptance) if guess else 1.0,
         draft_bytes=guess.tokens * guess.draft_parameters * quant.bytes_per_weight if guess else 0.0,
         unmarked=float(guess is not None and guess.method == UNMARKED),
+        apart=float(setup.apart),
         architecture=_architecture(model),
         engine=setup.engine,
         system=where.name,

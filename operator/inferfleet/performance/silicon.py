@@ -5,15 +5,28 @@ Its columns tp_size, attention_dp_size, moe_tp_size and moe_ep_size come from se
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
 from inferfleet.catalog.hardware_entries import Accelerator
 from inferfleet.catalog.loader import Catalog
 from inferfleet.catalog.model_entries import ModelArchitecture
-from inferfleet.performance.shape import UNMARKED
-from inferfleet.performance.types import Load, Parallelism, Setup, Speculation
+from inferfleet.performance.shape import shape_of
+from inferfleet.performance.silicon_names import (
+    ENGINES,
+    GUESSED,
+    NODE,
+    RACKS,
+    RELEASED,
+    SWEEP,
+    SYSTEMS,
+    accelerator_of,
+    guesses,
+    model_of,
+    name_of,
+)
+from inferfleet.performance.types import Load, Parallelism, Run, Setup
 
 COLUMNS = ("backend", "model_path", "system", "precision", "mode", "isl", "osl", "batch_size", "tp_size")
 """Without which a row cannot be understood."""
@@ -28,25 +41,6 @@ LABEL = (
     "moe_tp_size",
     "moe_ep_size",
 )
-ENGINES: Mapping[str, str] = {"trtllm": "tensorrt-llm", "vllm": "vllm", "sglang": "sglang"}
-SYSTEMS: Mapping[str, str] = {
-    "a100_sxm": "nvidia-a100-80gb",
-    "h100_sxm": "nvidia-h100-80gb",
-    "h200_sxm": "nvidia-h200-141gb",
-    "b200_sxm": "nvidia-b200-180gb",
-    "b300_sxm": "nvidia-b300-288gb",
-    "gb200": "nvidia-b200-180gb",
-    "gb300": "nvidia-b300-288gb",
-    "l40s": "nvidia-l40s",
-    "l4": "nvidia-l4",
-    "mi300x": "amd-mi300x",
-}
-GRACE = ("gb200", "gb300")
-"""Blackwell beside Grace processors: about an eighth more arithmetic and 4 % more bandwidth than on its own board."""
-MODELS: Mapping[str, str] = {"kimi-k2.5": "kimi-k2", "deepseek-v3.1": "deepseek-v3", "deepseek-v3-0324": "deepseek-v3"}
-"""Releases with the architecture of another entry."""
-FASTER = ("b200_sxm", "deepseek-r1", "trtllm", "1.2.0rc6.post3")
-"""Rows that are twice as fast as their neighbours: almost surely multi-token prediction, which nothing marks."""
 
 
 class RowError(ValueError):
@@ -70,6 +64,8 @@ class Row:
     tpot: float | None
     label: tuple[str, ...] = ()
     """Backend, model, system, precision and sizes as the row gives them: what the sample calls a configuration."""
+    brief: bool = False
+    """Whether the load was not the closed loop that most measurements are, as far as the source tells."""
 
     @property
     def config(self) -> tuple[str, ...]:
@@ -79,9 +75,9 @@ class Row:
         return (self.setup.engine, self.model_path, self.system, self.precision, *map(str, sizes))
 
     @property
-    def run(self) -> str:
-        """Version and day: what tells apart measurements of one configuration."""
-        return f"{self.version} {self.measured}"
+    def run(self) -> Run:
+        """What tells apart measurements of one configuration."""
+        return Run(self.version, self.measured or RELEASED.get(self.version, ""), self.brief)
 
     @property
     def cell(self) -> tuple[str, ...]:
@@ -93,15 +89,44 @@ class Row:
 def read_rows(lines: Iterable[Mapping[str, str]], catalog: Catalog) -> list[Row]:
     """Aggregated deployments of the sample; disaggregated ones (`mode` disagg) are left out.
 
-    Raises RowError.
+    Raises RowError on the first that cannot be understood.
     """
     found = []
+    for row in _each(lines, catalog):
+        if isinstance(row, RowError):
+            raise row
+        found.append(row)
+    return found
+
+
+def read_possible(lines: Iterable[Mapping[str, str]], catalog: Catalog) -> tuple[list[Row], list[str]]:
+    """Those that can be predicted, and why the others cannot; raises RowError where a column is missing."""
+    found, wrong = [], []
+    for row in _each(lines, catalog):
+        if isinstance(row, Row):
+            found.append(row)
+        else:
+            wrong.append(str(row))
+    return found, wrong
+
+
+def _each(lines: Iterable[Mapping[str, str]], catalog: Catalog) -> Iterator[Row | RowError]:
     for number, raw in enumerate(lines, 2):
         if number == 2 and (missing := [name for name in COLUMNS if name not in raw]):
             raise RowError(f"line 1: no column {', '.join(missing)}: needed are {', '.join(COLUMNS)}")
         if raw["mode"] in ("agg", ""):
-            found.append(_row(number, raw, catalog))
-    return found
+            yield _possible(number, raw, catalog)
+
+
+def _possible(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row | RowError:
+    try:
+        row = _row(line, raw, catalog)
+        shape_of(row.setup)
+    except RowError as error:
+        return error
+    except ValueError as error:
+        return RowError(f"line {line}: {error}")
+    return row
 
 
 def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
@@ -112,7 +137,7 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
     precision = _precision(raw, model)
     source = raw.get("silicon_data_source", "")
     version = raw.get("backend_version", "")
-    faster = (raw["system"], _name(raw["model_path"]), raw["backend"], version) == FASTER
+    day = _first(r"measured=(\d{4}-\d\d-\d\d)", source)
     setup = Setup(
         model=model,
         quantization=catalog.quantizations[precision],
@@ -120,7 +145,8 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
         engine=ENGINES[raw["backend"]],
         parallelism=_parallelism(line, raw),
         kv_bytes_per_element=_kv_bytes(precision),
-        speculation=Speculation(UNMARKED, 0, 0.0) if faster else None,
+        speculation=GUESSED if guesses(raw["backend"], raw["model_path"], version, day) else None,
+        apart=_apart(raw),
     )
     return Row(
         id=raw.get("id", str(line)),
@@ -130,39 +156,40 @@ def _row(line: int, raw: Mapping[str, str], catalog: Catalog) -> Row:
         system=raw["system"],
         precision=precision,
         version=version,
-        measured=_first(r"measured=(\d{4}-\d\d-\d\d)", source),
+        measured=day,
         ttft=_measured(line, raw, "silicon_ttft_ms"),
         tpot=_measured(line, raw, "silicon_tpot_ms"),
+        brief=not SWEEP.match(source),
         label=tuple(raw.get(name, "") for name in LABEL),
     )
 
 
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1].lower()
+def _apart(raw: Mapping[str, str]) -> bool:
+    """Racks that are said to split attention beyond a node: the accelerators of disaggregated workers, summed up."""
+    sizes = [_size(raw, name) for name in ("tp_size", "attention_dp_size", "moe_ep_size")]
+    return raw["system"] in RACKS and sizes[0] > NODE and sizes[1:] == [1, 1]
+
+
+def _size(raw: Mapping[str, str], column: str) -> int:
+    """0 where it is no number: who reads it in earnest says so."""
+    text = raw.get(column) or "1"
+    return int(float(text)) or 1 if text.replace(".", "", 1).isdigit() else 0
 
 
 def _model(line: int, path: str, catalog: Catalog) -> ModelArchitecture:
-    """By the longest entry whose name the path begins with."""
-    name = _name(path)
-    name = next((entry for release, entry in MODELS.items() if name.startswith(release)), name)
-    known = [entry for entry in catalog.models if name == entry or name.startswith(f"{entry}-")]
-    if not known:
+    entry = model_of(path, catalog)
+    if entry is None:
         raise RowError(
             f"line {line}, model_path: {path!r} is no model of the catalog; `inferfleet catalog models` lists"
         )
-    return catalog.models[max(known, key=len)]
+    return catalog.models[entry]
 
 
 def _accelerator(line: int, system: str, catalog: Catalog) -> Accelerator:
-    entry = catalog.accelerators.get(SYSTEMS.get(system, system))
+    entry = accelerator_of(system, catalog)
     if entry is None:
         raise RowError(f"line {line}, system: {system!r} is not one of {', '.join(SYSTEMS)} nor an accelerator's name")
-    if system not in GRACE:
-        return entry
-    faster = {kind: value * 10 / 9 if isinstance(value, float) else value for kind, value in entry.operations.items()}
-    return entry.model_copy(
-        update={"name": system, "operations": faster, "memory_bandwidth": 8e12, "tdp_watts": 1200.0}
-    )
+    return entry
 
 
 def _precision(raw: Mapping[str, str], model: ModelArchitecture) -> str:
@@ -170,11 +197,11 @@ def _precision(raw: Mapping[str, str], model: ModelArchitecture) -> str:
     if model.name.startswith("gpt-oss"):
         return "MXFP4"
     said, experts = raw["precision"], raw.get("moe_quant_mode", "")
-    if said == "fp4" or "nvfp4" in _name(raw["model_path"]):
+    if said == "fp4" or "nvfp4" in name_of(raw["model_path"]):
         return "NVFP4"
     if said == "int4":
         return "INT4-AWQ"
-    if said == "fp8" or _name(raw["model_path"]).endswith("fp8"):
+    if said == "fp8" or name_of(raw["model_path"]).endswith("fp8"):
         return "FP8-BLOCK" if experts == "fp8_block" else "FP8"
     return "BF16"
 
@@ -196,6 +223,8 @@ def _parallelism(line: int, raw: Mapping[str, str]) -> Parallelism:
         total = tensor
     else:
         total = max(tensor * data, expert_tensor * experts)
+    if _apart(raw):
+        return Parallelism(1, pipeline, total, total)
     if data > 1 and total % data:
         data = total
     spread = total if data > 1 and tensor == 1 else min(data, total) if tensor * data <= total else 1

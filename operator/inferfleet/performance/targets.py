@@ -12,6 +12,7 @@ from inferfleet.performance.model import Fitted, Groups, design, features, parts
 from inferfleet.performance.recall import Recall, recalled
 from inferfleet.performance.shape import Shape
 from inferfleet.performance.terms import Terms, capacity, tpot_terms, ttft_terms
+from inferfleet.performance.types import Run
 
 SHARES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "tpot": {
@@ -55,19 +56,19 @@ class Seen:
     groups: Groups
 
 
-def table(columns: Columns, shapes: Sequence[Shape], runs: Sequence[str] | None = None) -> Table:
+def table(columns: Columns, shapes: Sequence[Shape], runs: Sequence[Run] | None = None) -> Table:
     """`runs`: what tells apart measurements of one configuration, such as the engine's version."""
     engines = tuple(shape.engine for shape in shapes)
     return Table(
         columns=columns,
         engines=engines,
-        groups=_groups(columns, shapes, runs or [""] * len(engines)),
+        groups=_groups(columns, shapes, runs or [Run()] * len(engines)),
         kinds=design(columns, engines),
         running=np.minimum(columns["requests"], capacity(columns)),
     )
 
 
-def _groups(c: Columns, shapes: Sequence[Shape], runs: Sequence[str]) -> Groups:
+def _groups(c: Columns, shapes: Sequence[Shape], runs: Sequence[Run]) -> Groups:
     architecture = [shape.architecture for shape in shapes]
     family = [f"{a}|{shape.engine}" for a, shape in zip(architecture, shapes, strict=True)]
     line = [f"{f}|{s.system}|{s.format}|{s.unmarked}" for f, s in zip(family, shapes, strict=True)]
@@ -75,7 +76,7 @@ def _groups(c: Columns, shapes: Sequence[Shape], runs: Sequence[str]) -> Groups:
     kind = [f"{f}|{s.format}|{s.unmarked}" for f, s in zip(family, shapes, strict=True)]
     config = [f"{name}|{sizes}" for name, sizes in zip(line, spread, strict=True)]
     lengths = [f"{n}|{i:.0f},{o:.0f}" for n, i, o in zip(config, c["context"], c["output"], strict=True)]
-    run = [f"{n}|{r}" for n, r in zip(config, runs, strict=True)]
+    run = [f"{n}|{r.version} {r.day}" for n, r in zip(config, runs, strict=True)]
     named = {"architecture": architecture, "family": family, "kind": kind, "config": config}
     found = {**named, "lengths": lengths, "run": run}
     return {name: np.array([_code(label) for label in labels], np.int64) for name, labels in found.items()}

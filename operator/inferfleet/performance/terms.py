@@ -97,7 +97,7 @@ def tpot_terms(c: Columns, running: Vector) -> Terms:
 
     While one request makes its output, each of the others is prefilled once: (running - 1) / output prefills a token.
     """
-    share = np.maximum(running - 1, 0) / c["output"]
+    share = np.maximum(running - 1, 0) / c["output"] * (1 - c["apart"])
     waits = {f"prefill_{name}": share * term for name, term in prefill_terms(c).items()}
     steps = {name: term / c["accepted"] for name, term in decode_terms(c, running).items()}
     return {**steps, **waits}

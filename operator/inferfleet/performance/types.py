@@ -9,6 +9,7 @@ from inferfleet.catalog.model_entries import ModelArchitecture
 from inferfleet.catalog.quantization_entries import Quantization
 
 if TYPE_CHECKING:  # they build on these types
+    from inferfleet.performance.caution import Caution
     from inferfleet.performance.envelope import Known
     from inferfleet.performance.intervals import Bounds
     from inferfleet.performance.model import Fitted
@@ -62,6 +63,8 @@ class Setup:
     prefill_chunk: int | None = None
     """Most prompt tokens of one step; None: the engine's default."""
     speculation: Speculation | None = None
+    apart: bool = False
+    """Whether prompts are prefilled on some of the accelerators and the others decode (arXiv:2401.09670)."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ class Load:
     """Denoising steps of a picture or video."""
     pixels: int = 0
     """Width x height x frames of a picture or video."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What tells apart measurements of one configuration; the default is what is installed today."""
+
+    version: str = ""
+    day: str = ""
+    """ISO 8601, of the measurement or, where nobody says, of the version's release."""
+    brief: bool = False
+    """Whether the load was not the closed loop of ten rounds that most measurements are."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +129,8 @@ class Coefficients:
     ttft: "Fitted"
     tpot_recall: "tuple[Recall, ...]"
     ttft_recall: "tuple[Recall, ...]"
+    tpot_caution: "Caution"
+    ttft_caution: "Caution"
     tpot_bounds: "Bounds"
     ttft_bounds: "Bounds"
     measured: "Known"

@@ -17,6 +17,7 @@ def violations(problem: Problem, plan: Plan, settings: Settings) -> tuple[str, .
         *_pools(problem, plan),
         *_rates(problem, plan),
         *_preemptible(problem, plan, settings),
+        *_moves(problem, plan, settings),
     )
 
 
@@ -77,3 +78,26 @@ def _preemptible(problem: Problem, plan: Plan, settings: Settings) -> Iterator[s
         carried = sum(p.shares.get(demand.key, 0.0) for p in plan.placements if p.key in flighty)
         if not demand.deferrable and carried > settings.preemptible_share + TOLERANCE:
             yield f"demand {demand.key}: {carried} on preemptible replicas, allowed {settings.preemptible_share}"
+
+
+def _moves(problem: Problem, plan: Plan, settings: Settings) -> Iterator[str]:
+    """What is newly opened for demands that something serves already, and could go on serving."""
+    ways: dict[str, Option | Provider] = {o.key: o for o in problem.options}
+    ways |= {p.key: p for p in problem.providers}
+    room = {pool.key: pool.accelerators for pool in problem.pools}
+    served = {key for w in ways.values() if w.incumbent and _could_go_on(w, room) for key in _serves(w)}
+    new = [p.key for p in plan.placements if not ways[p.key].incumbent and served & _serves(ways[p.key])]
+    if settings.max_moves is not None and len(new) > settings.max_moves:
+        yield f"{len(new)} moves, allowed {settings.max_moves}: {', '.join(new)}"
+
+
+def _serves(way: Option | Provider) -> frozenset[str]:
+    return frozenset(way.capacity if isinstance(way, Option) else way.price)
+
+
+def _could_go_on(way: Option | Provider, room: Mapping[str, float]) -> bool:
+    if isinstance(way, Provider):
+        return True
+    least = max(1, way.min_replicas)
+    most = inf if way.max_replicas is None else way.max_replicas
+    return least <= most and least * way.accelerators <= room[way.pool] + TOLERANCE

@@ -99,6 +99,10 @@ def index(problem: Problem) -> Index:
         _check_option(option, places)
     for demand in demands:
         _check_demand(demand)
+    for provider in providers:
+        _check_provider(provider)
+    for pool in pools:
+        _check_pool(pool)
     known = {demand.key: position for position, demand in enumerate(demands)}
     pool_of = tuple(places[option.pool] for option in options)
     arcs = [*_option_arcs(options, demands, known), *_provider_arcs(providers, demands, known, len(options))]
@@ -170,14 +174,30 @@ def _check_demand(demand: Demand) -> None:
 def _check_option(option: Option, pools: dict[str, int]) -> None:
     if option.pool not in pools:
         raise ValueError(f"option {option.key}: there is no pool {option.pool!r}")
-    if not (option.cost >= 0 and option.opening >= 0 and option.starting >= 0):
-        raise ValueError(f"option {option.key}: cost, opening and starting must be at least 0")
+    if not all(cost >= 0 and isfinite(cost) for cost in (option.cost, option.opening, option.starting)):
+        raise ValueError(f"option {option.key}: cost, opening and starting must be finite and at least 0")
     if not option.accelerators > 0:
         raise ValueError(f"option {option.key}: accelerators is {option.accelerators}, it must be positive")
     if not 0 <= option.margin < 1:
         raise ValueError(f"option {option.key}: margin is {option.margin}, it must be in [0, 1)")
     if slow := [key for key, capacity in option.capacity.items() if not (capacity > 0 and isfinite(capacity))]:
         raise ValueError(f"option {option.key}: capacity for {slow[0]} must be positive and finite")
+
+
+def _check_provider(provider: Provider) -> None:
+    if not all(price >= 0 and isfinite(price) for price in (*provider.price.values(), provider.opening)):
+        raise ValueError(f"provider {provider.key}: prices and opening must be finite and at least 0")
+    if slow := [key for key, limit in provider.limit.items() if not limit > 0]:
+        raise ValueError(
+            f"provider {provider.key}: limit for {slow[0]} must be positive; leave out what it may not serve"
+        )
+
+
+def _check_pool(pool: Pool) -> None:
+    if not (pool.accelerators >= 0 and (pool.existing is None or pool.existing >= 0)):
+        raise ValueError(f"pool {pool.key}: accelerators and existing must be at least 0")
+    if not (pool.growing >= 0 and isfinite(pool.growing)):
+        raise ValueError(f"pool {pool.key}: growing is {pool.growing}, it must be finite and at least 0")
 
 
 def _grouped(by: list[int], count: int) -> tuple[tuple[int, ...], ...]:

@@ -1,13 +1,15 @@
 """The placement in a process of its own, which may die or overrun and still leaves a plan. Runs a child.
 
 The child is a fresh interpreter: nothing of the operator's state, threads or sockets goes along, and a solver that
-takes all memory or never returns is ended without harm. It answers twice, the greedy plan at once and then the better.
+never returns is ended without harm. It answers twice, the greedy plan at once and then the better.
 """
 
 import asyncio
 import gc
+import os
 import pickle
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from inferfleet.placing.place import greedy_plan, place
@@ -25,21 +27,25 @@ async def place_apart(
 
     ValueError for a problem that contradicts itself, as of `place`.
     """
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     answers: list[Plan | ValueError] = []
-    try:
-        await asyncio.wait_for(_talk(child, pickle.dumps((problem, settings)), answers), settings.time_limit + patience)
-    except (TimeoutError, BrokenPipeError, ConnectionResetError):
-        pass  # what it had answered by then stands
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
+    with suppress(OSError):  # it could not be started, died or overran: what it had answered by then stands
+        await _ask(command, pickle.dumps((problem, settings)), answers, settings.time_limit + patience)
     last = answers[-1] if answers else await asyncio.to_thread(greedy_plan, problem, settings)
     if isinstance(last, ValueError):
         raise last
     return last
+
+
+async def _ask(command: tuple[str, ...], question: bytes, answers: list[Plan | ValueError], patience: float) -> None:
+    """Collects what a child answers. OSError where none can be started, and for one that hangs up or overruns."""
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    try:
+        await asyncio.wait_for(_talk(child, question, answers), patience)
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()  # to `wait` alone never ends while a full buffer hides the end of its output
 
 
 async def _talk(child: asyncio.subprocess.Process, question: bytes, answers: list[Plan | ValueError]) -> None:
@@ -66,6 +72,13 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         _say(sink, error)
 
 
+def own_output() -> BinaryIO:
+    """Standard output for answers alone: what a library prints there goes to standard error instead."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sink
+
+
 def _say(sink: BinaryIO, answer: Plan | ValueError) -> None:
     message = pickle.dumps(answer)
     sink.write(len(message).to_bytes(8, "big") + message)
@@ -73,4 +86,4 @@ def _say(sink: BinaryIO, answer: Plan | ValueError) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, own_output())

@@ -43,7 +43,8 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
     if not possible:
         return Answer(None, Reason.NO_CANDIDATE, no_candidate(list(rejected), question), tuple(rejected), ())
     goal, partly = OBJECTIVES[question.workload.objective], _partly(possible, found, question)
-    if partly:
+    several = partly is not None
+    if partly and question.assigned in (None, partly.identity):  # else the fleet is better off without
         possible = _ranked([*possible, partly], question)
         rejected = [r for r in rejected if r.candidate.identity != partly.identity]
         chosen, reason, message = partly, goal.chosen, chosen_words(partly, len(possible), question)
@@ -51,7 +52,7 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
         chosen, reason, message = _as_assigned(possible, question) or _keep_incumbent(possible, question)
     losers = tuple(_loser(e, chosen, reason, goal) for e in possible if e is not chosen)
     able = _ranked([*found.possible, *found.cramped], question)
-    return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able))
+    return Answer(chosen, reason, message, (*losers, *rejected), tuple(possible), tuple(able), several)
 
 
 def _ranked(some: Sequence[Evaluated], q: Question) -> list[Evaluated]:
@@ -60,18 +61,22 @@ def _ranked(some: Sequence[Evaluated], q: Question) -> list[Evaluated]:
 
 
 def _joined(found: Judged, q: Question) -> Judged:
-    """Where no pool has room for all that has to run at once, and several together have: what fits into each counts."""
-    some = [] if found.possible else _ranked([e for e in found.cramped if e.candidate.free > 0], q)
-    if not some:
+    """Where no pool has room for all that has to run at once: what can begin it, and spill the rest."""
+    if found.possible:
         return found
-    first = Share(some[0], some[0].candidate.free)
-    needed = at_once(some[0], q, found.carried) * first.speed
-    others = [Offer(e) for e in one_of_each_pool(some, {first.evaluated.candidate.pool.name})]
-    if carries((first, *spill(first, needed, others, q.max_replicas))) < needed * (1 - ROUNDING):
-        return found
-    fit = {e.identity for e in some}
+    some = _ranked([e for e in found.cramped if e.candidate.free > 0], q)
+    offers = one_of_each_pool(some)
+    begin = [e for e in some if _begins(e, offers, q, found.carried)]
+    fit = {e.identity for e in begin}
     rest = [r for r in found.rejected if r.candidate.identity not in fit]
-    return replace(found, possible=some, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
+    return replace(found, possible=begin, cramped=[e for e in found.cramped if e.identity not in fit], rejected=rest)
+
+
+def _begins(e: Evaluated, offers: Sequence[Evaluated], q: Question, carried: float) -> bool:
+    """Whether the pools of others have room for what its own has not."""
+    first, needed = Share(e, e.candidate.free), at_once(e, q, carried) * e.tokens_per_second
+    others = [Offer(o) for o in offers if o.candidate.pool.name != e.candidate.pool.name]
+    return carries((first, *spill(first, needed, others, q.max_replicas))) >= needed * (1 - ROUNDING)
 
 
 def _partly(possible: Sequence[Evaluated], found: Judged, q: Question) -> Evaluated | None:
@@ -138,6 +143,8 @@ def _as_assigned(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, 
     """
     best, running = ranked[0], next((e for e in ranked if e.identity in q.incumbents), None)
     given = next((e for e in ranked if e.identity == q.assigned), None)
+    if given is not None and given is not running:
+        given = next(e for e in ranked if e is given or _no_worse(e, given))
     if q.assigned is None or given is best:
         return None
     if given is None:
@@ -146,6 +153,14 @@ def _as_assigned(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, 
     if given is running:
         return _kept(best, running, q, _why_not(best, given)) if _moves(best, running, q) else None
     return given, Reason.CHEAPEST_FOR_FLEET, f"{chosen_words(given, len(ranked), q)}; {_why_not(best, given)}"
+
+
+def _no_worse(e: Evaluated, given: Evaluated) -> bool:
+    """For the fleet: it takes as much of the same pool and serves more. The program tells them apart only by replicas,
+    and the demand may need as many of both.
+    """
+    same = e.candidate.pool.name == given.candidate.pool.name and e.hourly == given.hourly
+    return same and e.tokens_per_second >= given.tokens_per_second
 
 
 def _why_not(best: Evaluated, given: Evaluated) -> str:

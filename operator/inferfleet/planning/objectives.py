@@ -76,7 +76,8 @@ def over_limit(e: Evaluated, limits: Limits) -> Rejection | None:
     cost, energy = limits.cost_per1_m_tokens, limits.joules_per_token
     if cost is not None and e.cost > cost:
         message = f"{e.cost} USD per 1M tokens, {cost} allowed"
-        return Rejection(e.candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens")
+        excess = float(e.cost / cost) if cost else None
+        return Rejection(e.candidate, Reason.COST_LIMIT_EXCEEDED, message, "costPer1MTokens", excess)
     if energy is not None and joules(e) > energy:
         message = f"{figures(joules(e), 2)} J per token, {energy} allowed"
         return Rejection(e.candidate, Reason.ENERGY_LIMIT_EXCEEDED, message, "joulesPerToken")

@@ -24,9 +24,10 @@ def least(q: Question, tokens_per_second: float) -> int:
 
 def load(possible: Iterable[Evaluated], q: Question) -> float:
     """Tokens per second that what runs now was given replicas for: the largest of the incumbents."""
-    if not q.running:
-        return 0.0
-    return max((q.running.get(e.identity, 0) * e.tokens_per_second for e in possible), default=0.0)
+    there = ((q.running.get(e.identity, 0), e.tokens_per_second) for e in possible)
+    return max(
+        (replicas * speed for replicas, speed in there if replicas), default=0.0
+    )  # 0 times infinite is no number
 
 
 def lacks_room(e: Evaluated, q: Question, carried: float) -> Rejection | None:
@@ -54,18 +55,24 @@ def evicting(q: Question) -> Question:
 
 def exhausted(candidate: Candidate, needed: int) -> Rejection:
     """So many replicas do not fit beside what is there."""
-    pool, spread = candidate.pool, candidate.parallelism.accelerators
+    pool, spread, each = candidate.pool, candidate.parallelism.accelerators, each_of(candidate)
     nodes = f"{pool.nodes} node{'' if pool.nodes == 1 else 's'}"
-    each = f" of {spread} accelerators" if spread > 1 else ""
     fits = f"{max(0, candidate.free)} more fit on {nodes} of the pool"
-    binding, words = ("quota", room_words(pool)) if pool.quota else ("nodes", fits)
+    binding, words = ("quota", room_words(pool, spread)) if pool.quota else ("nodes", fits)
     return Rejection(candidate, Reason.POOL_EXHAUSTED, f"{needed} replicas{each} are needed and {words}", binding)
 
 
-def room_words(pool: Pool) -> str:
-    """What bounds the replicas, of one accelerator each, of a workload on a pool."""
+def each_of(candidate: Candidate) -> str:
+    """Words for what a replica takes where that is more than one accelerator."""
+    spread = candidate.parallelism.accelerators
+    return f" of {spread} accelerators" if spread > 1 else ""
+
+
+def room_words(pool: Pool, spread: int = 1) -> str:
+    """What bounds the replicas of a workload on a pool; in accelerators where a replica has several (`spread`)."""
+    unit = " accelerators" if spread > 1 else ""
     if pool.quota:
         who = f"the quota of namespace {pool.quota} (spec.quotas of pool {pool.name}) leaves"
     else:
         who = f"the nodes of pool {pool.name} have"
-    return f"{who} room for {max(0, pool.free)}"
+    return f"{who} room for {max(0, pool.free)}{unit}"

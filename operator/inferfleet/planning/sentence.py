@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isinf
 from types import MappingProxyType
 
-from inferfleet.api.figures import figures, latency
+from inferfleet.api.figures import HOURS, figures, latency
 from inferfleet.planning.objectives import joules
 from inferfleet.planning.types import Evaluated, Question
 from inferfleet.planning.unit import Unit, unit_of
@@ -39,8 +39,8 @@ def _targets(q: Question) -> str:
 
 
 def _round(seconds: float) -> str:
-    """Targets are round numbers: 2 s, 150 ms."""
-    return f"{figures(seconds)} s" if seconds >= 1 else latency(seconds)
+    """Targets are round numbers: 24 h, 2 s, 150 ms."""
+    return f"{figures(seconds)} s" if 1 <= seconds < HOURS else latency(seconds)
 
 
 def _expected(e: Evaluated, q: Question) -> str:

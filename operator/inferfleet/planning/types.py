@@ -138,6 +138,8 @@ class Rejection:
     reason: str
     message: str
     binding: str | None = None
+    excess: float | None = None
+    """How many times what is allowed was found; None where nothing is measured against a limit."""
 
 
 @dataclass(frozen=True)
@@ -220,3 +222,5 @@ class Answer:
     """All that may serve, best first."""
     able: tuple[Evaluated, ...] = ()
     """The same, and those whose pools lack room for the whole and may serve a part; best first."""
+    several: bool = False
+    """Whether a part of it on a cheaper pool, beside what runs, would save enough for the workload alone."""

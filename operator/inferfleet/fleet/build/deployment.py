@@ -55,7 +55,7 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     if dialect(placement, settings) != FIRST:
         notes[names.ANNOTATION_DIALECT] = str(dialect(placement, settings))
     if placement.spill:
-        notes[names.ANNOTATION_SPILL] = "true"
+        notes[names.ANNOTATION_SPILL] = "back" if placement.state == "Retiring" else "true"
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
 
 

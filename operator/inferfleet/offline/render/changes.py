@@ -1,5 +1,7 @@
 """What changes, in words that the forms of a comparison share. Pure."""
 
+from decimal import Decimal
+
 from inferfleet.offline.compare import Change, Comparison, Headroom
 from inferfleet.offline.render import words
 from inferfleet.offline.types import WorkloadRow
@@ -38,12 +40,15 @@ def _placed(row: WorkloadRow | None) -> str:
 
 
 def _cost(change: Change) -> str:
-    before = change.before.usd_per_hour if change.before else None
-    after = change.after.usd_per_hour if change.after else None
+    before = change.before.usd_per_hour if change.before else Decimal(0)
+    after = change.after.usd_per_hour if change.after else Decimal(0)
     if before == after:
         return words.usd(after)
     return f"{words.usd(before)} -> {words.usd(after)} ({words.signed(change.usd_per_hour)})"
 
 
 def _headroom(h: Headroom) -> str:
-    return f"{words.NAMES[h.name]} {words.percent(h.before)} -> {words.percent(h.after)}"
+    before, after = words.percent(h.before), words.percent(h.after)
+    if before == after:  # whole percent would hide the change
+        before, after = words.percent(h.before, 1), words.percent(h.after, 1)
+    return f"{words.NAMES[h.name]} {before} -> {after}"

@@ -6,7 +6,7 @@ from inferfleet.api.figures import figures, latency
 from inferfleet.offline.render import words
 from inferfleet.offline.types import PlacementRow, RejectedRow, Report, WorkloadRow
 
-LOST = ("CostAboveBest", "LatencyAboveBest", "EnergyAboveBest", "ThroughputBelowBest")
+LOST = ("WorseForFleet", "CostAboveBest", "LatencyAboveBest", "EnergyAboveBest", "ThroughputBelowBest")
 """Reasons of candidates that could serve, and were not the best."""
 
 
@@ -58,14 +58,19 @@ def _others(w: WorkloadRow) -> Iterable[str]:
         yield from (f"    {r.words}: {r.message}" for r in able)
     if unable:
         yield f"  cannot serve ({words.number(len(unable), 'candidate')}):"
-        yield from _by_reason(unable)
+    groups: dict[str, list[RejectedRow]] = {}
+    for r in unable:
+        groups.setdefault(r.reason, []).append(r)
+    for reason, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield f"    {reason} ({len(group)}):"
+        yield from _by_message(group)
 
 
-def _by_reason(rejected: Sequence[RejectedRow]) -> Iterable[str]:
+def _by_message(rejected: Sequence[RejectedRow]) -> Iterable[str]:
     """The same words of several candidates once."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for r in rejected:
-        groups.setdefault((r.reason, r.message), []).append(r.words)
-    for (reason, message), names in groups.items():
-        yield f"    {reason}: {message}"
-        yield f"      {'; '.join(names)}"
+        groups.setdefault(r.message, []).append(r.words)
+    for message, names in groups.items():
+        yield f"      {message}"
+        yield f"        {'; '.join(names)}"

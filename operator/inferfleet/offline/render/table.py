@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from inferfleet.catalog.tables import aligned
 from inferfleet.offline.render import words
-from inferfleet.offline.types import PlacementRow, Report, WorkloadRow
+from inferfleet.offline.types import PlacementRow, PoolRow, Report, WorkloadRow
 
 Row = tuple[str, ...]
-PLACEMENTS: Row = ("WORKLOAD", "PLACEMENT", "REPLICAS", "USD/H", "USD/1M", "LATENCY", "HEADROOM", "STATE")
-POOLS: Row = ("POOL", "HARDWARE", "USD/ACCEL-H", "NODES", "REPLICAS", "USD/H")
+PLACEMENTS: Row = ("WORKLOAD", "PLACEMENT", "DEMAND", "REPLICAS", "USD/H", "USD/1M", "LATENCY", "HEADROOM", "STATE")
+POOLS: Row = ("POOL", "HARDWARE", "USD/ACCEL-H", "NODES", "USED", "REPLICAS", "USD/H")
 
 
 def plan(report: Report) -> str:
@@ -33,14 +33,14 @@ def titled(title: str, lines: list[str]) -> list[str]:
 def workload_rows(w: WorkloadRow) -> Iterable[Row]:
     """Cells of its placements, or why it has none."""
     if not w.placements:
-        yield w.name, words.DASH, *([words.DASH] * 5), w.reason
+        yield w.name, words.DASH, words.demand(w), *([words.DASH] * 5), w.reason
     for placement in w.placements:
         yield w.name, *_placement(w, placement)
 
 
 def _placement(w: WorkloadRow, p: PlacementRow) -> Row:
     figures = (words.cost(p), words.latencies(p), words.headroom(p)) if p.evaluated else (words.DASH,) * 3
-    return p.words, words.replicas(p), words.usd(p.usd_per_hour), *figures, words.state(w, p)
+    return p.words, words.demand(w), words.replicas(p), words.usd(p.usd_per_hour), *figures, words.state(w, p)
 
 
 def pool_rows(report: Report) -> Iterable[Row]:
@@ -48,7 +48,12 @@ def pool_rows(report: Report) -> Iterable[Row]:
     for pool in report.pools:
         price = words.DASH if pool.price is None else f"{pool.price:f}"
         hardware = f"{pool.accelerator} ({pool.problem})" if pool.problem else pool.accelerator
-        yield pool.name, hardware, price, words.nodes(pool), str(pool.used), words.usd(pool.usd_per_hour)
+        yield pool.name, hardware, price, *_amounts(pool)
+
+
+def _amounts(pool: PoolRow) -> Row:
+    replicas = str(pool.used) if pool.unit else words.DASH
+    return words.nodes(pool), words.taken(pool), replicas, words.usd(pool.usd_per_hour)
 
 
 def _rejected(w: WorkloadRow) -> Iterable[str]:

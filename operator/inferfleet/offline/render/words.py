@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from inferfleet.api.figures import latency
+from inferfleet.api.figures import figures, latency
 from inferfleet.offline.types import PlacementRow, PoolRow, Report, Target, WorkloadRow
 
 NAMES = {"ttft": "TTFT", "tpot": "TPOT", "endToEnd": "end to end", "deadline": "deadline"}
@@ -27,9 +27,9 @@ def signed(amount: Decimal) -> str:
     return f"+{text}" if amount > 0 and text != "0" else text.replace("-0", "0") if text == "-0" else text
 
 
-def percent(share: float | None) -> str:
-    """Whole percent."""
-    return DASH if share is None else f"{round(share * 100)}%"
+def percent(share: float | None, digits: int = 0) -> str:
+    """Whole percent, or with so many digits of them."""
+    return DASH if share is None else f"{round(share * 100, digits or None)}%"
 
 
 def target(t: Target) -> str:
@@ -71,12 +71,26 @@ def counts(row: WorkloadRow) -> str:
 
 def state(row: WorkloadRow, placement: PlacementRow) -> str:
     """What becomes of it: nothing runs yet without a snapshot, so that Starting is all that there is to say."""
-    return "not deployed by this release" if row.undeployed else placement.state
+    said = "not deployed by this release" if row.undeployed else placement.state
+    return f"{said}; figures are a guess" if placement.guess else said
 
 
 def nodes(pool: PoolRow) -> str:
-    """How many may be used."""
-    return "as needed" if pool.nodes is None else str(pool.nodes)
+    """How many may be used; a provider has none."""
+    return DASH if not pool.unit else "as needed" if pool.nodes is None else str(pool.nodes)
+
+
+def taken(pool: PoolRow) -> str:
+    """`5 of 8`, `2 of 320 cores`, `0.4 cores`."""
+    if not pool.unit:
+        return DASH
+    cores = " cores" if pool.unit == "cores" else ""
+    return figures(pool.taken) + ("" if pool.room is None else f" of {figures(pool.room)}") + cores
+
+
+def demand(row: WorkloadRow) -> str:
+    """Tokens per second, of the class's unit."""
+    return f"{figures(row.demand)} tok/s" if row.demand else DASH
 
 
 def summary(report: Report) -> str:

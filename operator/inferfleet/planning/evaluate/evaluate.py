@@ -178,8 +178,9 @@ def _meeting(c: Candidate, batches: Sequence[Evaluated], q: Question) -> list[Ev
     within = [e for e in believed if slo_violation(e.prediction, q, margin) is None]
     if within:
         return within
-    binding, message = slo_violation(believed[0].prediction, q, margin) or ("", "")
-    return Rejection(c, Reason.SLO_VIOLATED, message, binding)
+    missed = slo_violation(believed[0].prediction, q, margin)
+    assert missed
+    return Rejection(c, Reason.SLO_VIOLATED, missed.words, missed.binding, missed.excess)
 
 
 def _fastest(within: Sequence[Evaluated], q: Question) -> Evaluated:

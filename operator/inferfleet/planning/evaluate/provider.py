@@ -19,8 +19,7 @@ def offered(c: Candidate, q: Question) -> Evaluated | Rejection:
         return rejection
     prediction = _prediction(c.offer, q)
     if c.offer.latency and (violated := slo_violation(prediction, q)):
-        binding, message = violated
-        return Rejection(c, Reason.SLO_VIOLATED, message, binding)
+        return Rejection(c, Reason.SLO_VIOLATED, violated.words, violated.binding, violated.excess)
     price = c.offer.price
     costs = TokenCosts(price.input_per1_m_tokens, price.output_per1_m_tokens)
     found = Evaluated(c, "", prediction, prediction.tokens_per_second, "Declared", of_offer(c.offer, q), costs)

@@ -98,9 +98,11 @@ def _shared(ordered: Iterable[Workload], memo: Memo) -> Iterator[Way]:
 def _with_room(q: Question, rooms: Mapping[str, Room]) -> Question:
     """With all that a pool has, not only what is free: the program decides for all workloads at once.
 
-    What a namespace's quota leaves stays what it is.
+    What a namespace's quota leaves stays what it is. A pool that is gone since the workload was last looked at is
+    left out, so that it stops nobody else.
     """
-    pools = (replace(p, free=_free(p.cores, rooms[p.name])) if p.name in rooms and not p.quota else p for p in q.pools)
+    there = (p for p in q.pools if p.name in rooms or p.external)
+    pools = (p if p.quota or p.external else replace(p, free=_free(p.cores, rooms[p.name])) for p in there)
     return replace(q, pools=tuple(pools))
 
 

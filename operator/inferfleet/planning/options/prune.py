@@ -17,13 +17,15 @@ def needed(option: Option, demand: Demand) -> int | None:
 def cheapest(options: Sequence[Option], kept: Iterable[str], demand: Demand) -> list[Option]:
     """Of a demand that one option carries alone, by pool: those that no other beats in money and accelerators.
 
+    Of equals, which few requests make of all, the fastest: it carries most when more come.
+
     Of a pool where none may have enough replicas, the one that carries most. Those in `kept` stay.
     """
     always, found = set(kept), list[Option]()
     for _, group in groupby(sorted(options, key=lambda o: (o.pool, o.key)), key=lambda o: o.pool):
         members = list(group)
         sizes = {o.key: _size(o, n) for o in members if (n := needed(o, demand))}
-        best = [o for o in members if o.key in sizes and not _beaten(o, members, sizes)]
+        best = [o for o in members if o.key in sizes and not _beaten(o, members, sizes, demand.key)]
         best = best or [max(members, key=lambda o: ((o.max_replicas or 0) * o.capacity[demand.key], o.key))]
         found += [o for o in members if o.key in always or o in best]
     return found
@@ -35,12 +37,14 @@ def _size(o: Option, replicas: int) -> tuple[float, float]:
     return replicas * o.cost + o.opening + started, replicas * o.accelerators
 
 
-def _beaten(o: Option, others: Iterable[Option], sizes: Mapping[str, tuple[float, float]]) -> bool:
-    """By one that is better in one thing and no worse in the other; of equals the faster, then by name."""
-    mine = sizes[o.key]
+def _beaten(o: Option, others: Iterable[Option], sizes: Mapping[str, tuple[float, float]], demand: str) -> bool:
+    """By one that is better in one thing and no worse in the other, or the same and faster, or earlier by name."""
+    mine, rank = sizes[o.key], (-o.capacity[demand], o.key)
     found = (other for other in others if other.key in sizes and other.key != o.key)
     return any(
-        sizes[x.key][0] <= mine[0] and sizes[x.key][1] <= mine[1] and (sizes[x.key] != mine or _order(x) < _order(o))
+        sizes[x.key][0] <= mine[0]
+        and sizes[x.key][1] <= mine[1]
+        and (sizes[x.key] != mine or (-x.capacity[demand], x.key) < rank)
         for x in found
     )
 

@@ -1,6 +1,8 @@
 """Whether a prediction meets the class's latency targets, and whether it may be believed. Pure."""
 
 from collections.abc import Iterator
+from math import inf
+from typing import NamedTuple
 
 from inferfleet.api.figures import latency
 from inferfleet.names import Reason
@@ -15,12 +17,22 @@ def margin_of(c: Candidate, q: Question) -> float:
     return 1.0 if unplaced_of(c, q) else 0.0
 
 
-def slo_violation(p: Prediction, q: Question, margin: float = 0.0) -> tuple[str, str] | None:
-    """The binding constraint and a sentence, or None where every target is met."""
+class Missed(NamedTuple):
+    """A target that is not met."""
+
+    binding: str
+    words: str
+    excess: float
+    """How many times what is allowed."""
+
+
+def slo_violation(p: Prediction, q: Question, margin: float = 0.0) -> Missed | None:
+    """The first target that is not met, or None where every one is."""
     for name, expected, taken, allowed in _targets(p, p.believed(margin), q):
         if taken > allowed:
             error = f", up to {latency(taken)} with the error allowed for" if taken > expected else ""
-            return name, f"{name} of {latency(expected)} expected{error}, {latency(allowed)} allowed"
+            words = f"{name} of {latency(expected)} expected{error}, {latency(allowed)} allowed"
+            return Missed(name, words, taken / allowed if allowed else inf)
     return None
 
 

@@ -13,10 +13,8 @@ from inferfleet.offline.types import Frontier, Point
 
 WIDTH, HEIGHT = 520.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 28.0, 18.0, 46.0
-CELL = 4.0
-"""Pixels: of points of one kind that hide each other the cheapest is drawn."""
-_ORDER = ("Rejected", "Possible", "Chosen")
-"""What is drawn last is on top."""
+CELLS = {"Rejected": 7.0, "Possible": 4.0, "Chosen": 4.0}
+"""Pixels: of points of one kind that hide each other the cheapest is drawn. What comes last is on top."""
 
 
 def axes(found: Frontier) -> list[str]:
@@ -85,11 +83,11 @@ def _line(best: list[Point], name: str, x: Axis, y: Axis) -> str:
 
 
 def _marks(points: list[Point], name: str, x: Axis, y: Axis) -> Iterable[str]:
-    for status in _ORDER:
+    for status, size in CELLS.items():
         seen: set[tuple[int, int]] = set()
         for point in (p for p in points if p.status == status):
             across, down = x.at(point.latency[name]), y.at(float(point.cost))
-            if (cell := (int(across / CELL), int(down / CELL))) not in seen:
+            if (cell := (int(across / size), int(down / size))) not in seen:
                 seen.add(cell)
                 yield _mark(point, across, down)
 

@@ -8,11 +8,23 @@ from inferfleet.offline.render.html.chart import axes, chart
 from inferfleet.offline.render.html.style import STYLE
 from inferfleet.offline.types import Frontier, Report, WorkloadRow
 
-NUMBERS = frozenset({"REPLICAS", "USD/H", "USD/1M", "HEADROOM", "USD/ACCEL-H", "NODES"})
+NUMBERS = frozenset({"DEMAND", "USED", "REPLICAS", "USD/H", "USD/1M", "HEADROOM", "USD/ACCEL-H", "NODES"})
 """Columns whose cells are figures."""
 REJECTED = ("CANDIDATE", "REASON", "WHY")
 MOST = 40
 """Rejected candidates of a workload that are listed."""
+PLACEMENT_TERMS = (
+    ("DEMAND", "tokens per second that are planned for: those that the class generates, or reads where it only reads"),
+    ("USD/H", "US dollars per hour, of all replicas"),
+    ("USD/1M", "US dollars per million of these tokens, when replicas are as busy as the class plans them to be"),
+    ("LATENCY", "expected, of what the class allows; TTFT: time to first token, TPOT: time per output token"),
+    ("HEADROOM", "what is left of the tightest target, in percent of it"),
+)
+POOL_TERMS = (
+    ("USD/ACCEL-H", "US dollars for one accelerator, or CPU core, and hour"),
+    ("USED", "accelerators, or CPU cores, that the plan takes, of those that there are or may be"),
+)
+"""What the headings mean."""
 _LEGEND = (
     ('<path class="chosen" d="M9 0l7 7l-7 7l-7 -7z"/>', "chosen"),
     ('<circle class="possible" cx="9" cy="7" r="4"/>', "possible"),
@@ -30,8 +42,10 @@ def plan(report: Report) -> str:
         _listed("Broken", [f"{w.name}: {v.reason}: {v.message}" for w, v in report.violations], "bad"),
         "<h2>Placements</h2>",
         grid(table.PLACEMENTS, [row for w in report.workloads for row in table.workload_rows(w)]),
+        _terms(PLACEMENT_TERMS),
         "<h2>Pools</h2>",
         grid(table.POOLS, table.pool_rows(report)),
+        _terms(POOL_TERMS),
         "<h2>Why</h2>",
         _legend() if report.frontiers else "",
         *(_workload(w, report.frontiers.get(w.key)) for w in report.workloads),
@@ -59,6 +73,11 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     body = "\n".join(line(row, "td") for row in rows)
     head = line(headings, "th")
     return f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+
+
+def _terms(terms: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f"<div><dt>{escape(term)}</dt><dd>{escape(meaning)}</dd></div>" for term, meaning in terms)
+    return f'<dl class="terms">{items}</dl>'
 
 
 def _legend() -> str:

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-STEPS = (1, 2, 5)
-"""Ticks of a decade."""
-FEW = 3
-"""With fewer ticks of whole decades those between are drawn, too."""
+STEPS = (((1,), 3), ((1, 2, 5), 2), ((1, 1.5, 2, 3, 4, 5, 6, 8), 2), ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), 0))
+"""Ticks of a decade, and how many there must be: with fewer the next, finer ones are drawn."""
 ROOM = 1.25
 """Factor around the outermost points."""
 
@@ -27,12 +25,12 @@ class Axis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values: of decades, or where these are few, 1, 2 and 5 of each."""
+        """Round values: of decades, or where these are few, also some of each."""
         decades = range(floor(log10(self.low)) - 1, ceil(log10(self.high)) + 1)
-        for steps in ((1,), STEPS):
+        for steps, enough in STEPS:
             found = [float(f"{step}e{decade}") for decade in decades for step in steps]
             inside = [value for value in found if self.low <= value <= self.high]
-            if len(inside) >= FEW:
+            if len(inside) >= enough:
                 break
         return inside
 

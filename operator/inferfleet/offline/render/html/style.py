@@ -14,7 +14,7 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body {
-  margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 74rem; background: var(--page); color: var(--ink);
+  margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 84rem; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif;
 }
 h1 { font-size: 1.6rem; margin: 0 0 0.25rem; }
@@ -29,6 +29,7 @@ th, td {
   text-align: left; padding: 0.35rem 0.7rem 0.35rem 0; border-bottom: 1px solid var(--rule); vertical-align: top;
 }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+@media (max-width: 60rem) { .wide table { min-width: 76rem; } }
 td.number, th.number { text-align: right; white-space: nowrap; }
 section {
   background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 1rem 1.1rem; margin: 0.9rem 0;
@@ -52,6 +53,10 @@ figcaption { font-size: 0.85rem; }
 .legend svg { width: 18px; height: 14px; vertical-align: -2px; margin-right: 0.3rem; }
 .legend .target { stroke: var(--bad); stroke-width: 1.3; stroke-dasharray: 5 4; }
 .legend .frontier { fill: none; stroke: var(--soft); stroke-width: 1.2; }
+dl.terms { margin: 0.6rem 0 0; font-size: 0.88rem; color: var(--soft); }
+dl.terms div { margin: 0.1rem 0; }
+dl.terms dt { display: inline; font-weight: 600; }
+dl.terms dd { display: inline; margin: 0 0 0 0.4rem; }
 details { margin-top: 0.6rem; }
 summary { cursor: pointer; color: var(--soft); }
 code { font-size: 0.9em; }
