@@ -2,8 +2,9 @@
 
 import re
 import subprocess
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from e2e.cluster.provider import Cluster
 from e2e.cluster.shell import ClusterError
@@ -34,3 +35,11 @@ def _address(proxy: "subprocess.Popen[str]") -> str:
     if not found:
         raise ClusterError(f"`kubectl proxy` did not say where it listens: {line!r}")
     return f"http://{found[0]}"
+
+
+def answers(url: str) -> bool:
+    """Nodes learn of a ready pod a moment after the Model says so; connections are refused until then."""
+    with suppress(OSError):
+        urllib.request.urlopen(f"{url}/v1/models", timeout=10).close()
+        return True
+    return False

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import threading
-import urllib.request
-from contextlib import suppress
 
 import pytest
 
 from e2e import load
-from e2e.access import reach
+from e2e.access import answers, reach
 from e2e.stories.fleet import Obj, quickstart
 from e2e.stories.space import Space
 from e2e.stories.stream import Stream
@@ -37,14 +35,6 @@ def _pods(space: Space) -> dict[str, Obj]:
     return {p["metadata"]["name"]: p for p in space.list("pods", "inferfleet.io/managed=true")}
 
 
-def _answers(url: str) -> bool:
-    """Nodes learn of a ready pod a moment after the Model says so; connections are refused until then."""
-    with suppress(OSError):
-        urllib.request.urlopen(f"{url}/v1/models", timeout=10).close()
-        return True
-    return False
-
-
 def _scale_out(space: Space) -> None:
     (service,) = space.list("services", "inferfleet.io/managed=true")
     stop = asyncio.Event()
@@ -60,7 +50,7 @@ def _scale_out(space: Space) -> None:
         return await running
 
     with reach(space.cluster, space.namespace, service["metadata"]["name"]) as url:
-        space.wait("the Service", lambda: _answers(url), 60)
+        space.wait("the Service", lambda: answers(url), 60)
         result = asyncio.run(drive(url))
     print(json.dumps(result.__dict__, default=str))
     assert result.requests > 0

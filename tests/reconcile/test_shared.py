@@ -1,11 +1,15 @@
 """Classes that one placement serves for less: together, apart again, and never without what serves them."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import make
 from fakes.cluster import FakeCluster
 from harness import Operator, condition, status, stores, world
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from inferfleet import names
 from inferfleet.catalog import loader
@@ -164,3 +168,47 @@ async def test_a_class_that_leaves_the_model_leaves_what_was_shared() -> None:
     await fleet.settle()
     assert fleet.pods() == {"chat": 1}
     assert fleet.selected() == {"chat": "chat"}
+
+
+STEPS = st.sampled_from(["round", "apart", "alike", "ready", "unready", "restart", "scale", "quiet"])
+
+
+async def act(fleet: Fleet, step: str) -> Fleet:
+    if step == "round":
+        await fleet.placer.round(stores(fleet.cluster), fleet.demand)
+    elif step in ("apart", "alike"):
+        fleet.cluster.put(make.workload_class("assist", priority=1000 if step == "apart" else 0))
+    elif step in ("ready", "unready"):
+        fleet.cluster.settle_deployments(ready=step == "ready")
+    elif step == "restart":
+        return Fleet(fleet.cluster)
+    else:
+        fleet.demand = dict.fromkeys(fleet.demand, 2000.0 if step == "scale" else 20.0)
+    return fleet
+
+
+def serving(fleet: Fleet) -> dict[str, int]:
+    """Ready replicas by class label; what was told to go is not there any more."""
+    found = dict[str, int]()
+    for o in fleet.cluster.all(kinds.DEPLOYMENT):
+        label = o["metadata"]["labels"][names.LABEL_CLASS]
+        ready = min(o["spec"]["replicas"], o.get("status", {}).get("readyReplicas", 0))
+        found[label] = found.get(label, 0) + ready
+    return found
+
+
+@given(st.lists(STEPS, min_size=4, max_size=20))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_whatever_happens_requests_go_where_something_serves(steps: list[str]) -> None:
+    async def live() -> None:
+        fleet = Fleet(there())
+        await fleet.settle()
+        for step in steps:
+            fleet = await act(fleet, step)
+            before, selected = serving(fleet), fleet.selected()
+            await fleet.once()
+            for class_, label in fleet.selected().items():
+                if before.get(selected[class_], 0):
+                    assert min(before.get(label, 0), serving(fleet).get(label, 0)) > 0, (step, class_, label)
+
+    asyncio.run(live())

@@ -1,6 +1,7 @@
 """From candidates of a fleet to the placement program's problem: keys, numbers, shared placements."""
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from inferfleet.placing.types import Pool as PlacingPool
 from inferfleet.planning.choose import choose
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.build import Fleet, Room, fleet
-from inferfleet.planning.options.merge import Workload, merged, sets
+from inferfleet.planning.options.merge import Sharing, Workload, merged, sets
 from inferfleet.planning.options.prune import cheapest, undominated
 from inferfleet.planning.types import Question
 
@@ -72,15 +73,15 @@ def test_a_demand_says_how_much_how_urgent_and_whether_it_can_wait() -> None:
 
 
 def test_classes_of_a_model_may_share_a_placement_and_classes_of_two_models_may_not() -> None:
-    chat, batch = workload(asked=of(CHAT)), workload("ns/m/batch", of(BATCH))
-    both = [o for o in built(chat, batch).problem.options if len(o.capacity) > 1]
-    assert {tuple(o.capacity) for o in both} == {("ns/m/batch", "ns/m/chat")}
-    apart = built(chat, workload("ns/n/batch", of(BATCH))).problem.options
+    chat, more = workload(asked=of(CHAT)), workload("ns/m/more", of(CHAT))
+    both = [o for o in built(chat, more).problem.options if len(o.capacity) > 1]
+    assert {tuple(o.capacity) for o in both} == {("ns/m/chat", "ns/m/more")}
+    apart = built(chat, workload("ns/n/more", of(CHAT))).problem.options
     assert all(len(o.capacity) == 1 for o in apart)
 
 
 def test_nothing_is_shared_where_a_placement_serves_one_class() -> None:
-    both = [workload(asked=of(CHAT)), workload("ns/m/batch", of(BATCH))]
+    both = [workload(asked=of(CHAT)), workload("ns/m/more", of(CHAT))]
     assert all(len(o.capacity) == 1 for o in fleet(both, ROOMS, Memo(), sharing=False).problem.options)
 
 
@@ -98,12 +99,31 @@ def test_two_small_demands_of_a_model_share_a_replica_when_that_is_cheaper() -> 
     assert placement.replicas == 1
 
 
+def test_what_is_shared_stays_shared_unless_parting_saves_enough() -> None:
+    keys = ("ns/m/chat", "ns/m/more")
+    here = Sharing(frozenset(keys), ("cpu", "q4", "llama-cpp"), 1)
+    found = options(built(*(workload(key, of(CHAT), 5.0, sharing=here) for key in keys)))
+    together = found["ns/m/chat+ns/m/more@cpu/q4/llama-cpp"]
+    assert (together.incumbent, together.opening) == (1, 0.0)
+    assert all(o.opening > 0 for o in found.values() if o is not together)
+
+
+def test_while_moves_are_paused_what_is_shared_can_only_stay() -> None:
+    keys = ("ns/m/chat", "ns/m/more")
+    here = Sharing(frozenset(keys), ("cpu", "q4", "llama-cpp"), 1)
+    asked = replace(of(CHAT), move_saving=inf)
+    found = options(built(*(workload(key, asked, 5.0, sharing=here) for key in keys)))
+    assert set(found) == {"ns/m/chat+ns/m/more@cpu/q4/llama-cpp"}
+
+
 @pytest.mark.parametrize(
     "other",
     [
         {"serving": {"maxBatchSize": 4, "kvCache": {"dtype": "Q8_0"}}},
         {"objective": "Latency"},
         {"modality": "Embedding"},
+        {"priority": 1000},
+        BATCH,
     ],
 )
 def test_classes_whose_pods_would_be_told_different_things_are_kept_apart(other: dict[str, Any]) -> None:

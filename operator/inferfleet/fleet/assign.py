@@ -56,7 +56,7 @@ def _asked(workload: WorkloadPlan, whole: Valid, each: Valid) -> Asked:
         each.question,
         first.identity if first else None,
         _expected(workload, whole) * _part(each, whole.members) if whole.members else _expected(workload, whole),
-        _in_parts(workload),
+        _in_parts(workload) and not whole.members,
         workload.class_,
         first.replicas if first else 0,
         not shareable(each),

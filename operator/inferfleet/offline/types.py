@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from inferfleet.names import classes_of
+
 WorkloadKey = tuple[str, str, str]
-"""Namespace, Model and class."""
+"""Namespace, Model and class label."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class WorkloadRow:
     def name(self) -> str:
         """`assistants/llama:chat`."""
         namespace, model, class_ = self.key
-        return f"{namespace}/{model}" + (f":{class_}" if class_ else "")
+        return f"{namespace}/{model}" + (f":{'+'.join(classes_of(class_))}" if class_ else "")
 
     @property
     def staying(self) -> tuple[PlacementRow, ...]:

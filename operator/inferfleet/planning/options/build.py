@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import isinf
 
 from inferfleet.placing.types import Option, Pool, Problem, Provider
 from inferfleet.planning.choose import Judged, judged
@@ -91,7 +92,10 @@ def _shared(ordered: Iterable[Workload], memo: Memo) -> Iterator[Way]:
             question = merged(found)
             ways = [together(found, question, e) for e in shared(found, question, memo)]
             options = [way.offered for way in ways if isinstance(way.offered, Option)]
-            useless = replaced(options, {o.key for o in options if o.incumbent})
+            stays = {o.key for o in options if o.incumbent}
+            useless = replaced(options, stays)
+            if stays and isinf(question.move_saving):
+                useless = {o.key for o in options} - stays
             yield from (way for way in ways if way.key not in useless)
 
 

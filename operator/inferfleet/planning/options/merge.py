@@ -93,7 +93,9 @@ def _alike(found: Sequence[Workload]) -> bool:
     Nothing tells their requests apart there, so none comes first, and none has a deadline that others have not.
     """
     first, *others = (w.question for w in found)
-    paused = any(w.question.incumbents and isinf(w.question.move_saving) for w in found)
+    members = {w.key for w in found}
+    settled = (w for w in found if w.question.incumbents or (w.sharing and w.sharing.members != members))
+    paused = any(isinf(w.question.move_saving) for w in settled)
     return first.workload.objective == "Cost" and not paused and all(_settings(q) == _settings(first) for q in others)
 
 

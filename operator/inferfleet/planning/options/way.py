@@ -37,6 +37,8 @@ class Way:
 
 def separate(w: Workload, possible: Sequence[Evaluated]) -> list[Way]:
     """Options for one workload, without those that another beats at every load."""
+    if w.sharing and isinf(w.question.move_saving):
+        return []  # moves are paused
     running = [e for e in possible if e.identity in w.question.incumbents]  # none while it shares
     stay = bool(running) and isinf(w.question.move_saving)
     offered = running if stay else possible
