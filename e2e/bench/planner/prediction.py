@@ -33,6 +33,10 @@ REACH: Mapping[str, tuple[str, str]] = {
 """Median / mean error in percent that was aimed at, TPOT and TTFT."""
 NAIVE = (*REACH, "leave_config_strict", "leave_architecture")
 """Splits on which the naive predictors are scored, too."""
+TRIED = """What was tried and did not help: looser differences between kinds of hardware and engines, or a loss nearer
+to squares (better on known configurations, worse on new models, systems and days); no correction at all on new models; a shorter
+memory of old measurements (better for TTFT by time, worse for TPOT). What is left is mostly procedure: internal runs
+queue prompts differently in every file, and some rows are explained by no setting that they name."""
 RESAMPLES = 1000
 SEED = 20261122
 Section = tuple[dict[str, float], str]
@@ -123,6 +127,7 @@ def _section(
         "bootstrap interval of the median over configurations. Held-out rows are never in the fit that predicts them. "
         "`strict` and `architecture` hold out the same measurement or network under other labels, too.",
         _errors_table(fit, found),
+        TRIED,
         "Naive predictors, held out with every label of a measurement: their rows compare with ours where the split is "
         "`strict` or by architecture; elsewhere ours may have seen a twin.",
         _naive_table(naive),
