@@ -33,10 +33,11 @@ REACH: Mapping[str, tuple[str, str]] = {
 """Median / mean error in percent that was aimed at, TPOT and TTFT."""
 NAIVE = (*REACH, "leave_config_strict", "leave_architecture")
 """Splits on which the naive predictors are scored, too."""
-TRIED = """What was tried and did not help: looser differences between kinds of hardware and engines, or a loss nearer
-to squares (better on known configurations, worse on new models, systems and days); no correction at all on new models; a shorter
-memory of old measurements (better for TTFT by time, worse for TPOT). What is left is mostly procedure: internal runs
-queue prompts differently in every file, and some rows are explained by no setting that they name."""
+TRIED = """\
+What was tried and did not help: looser differences between kinds of hardware and engines, or a loss nearer to
+squares (better on known configurations, worse on new models, systems and days); no correction at all on new models; a
+shorter memory of old measurements (better for TTFT by time, worse for TPOT). What is left is mostly procedure: internal
+runs queue prompts differently in every file, and some rows are explained by no setting that they name."""
 RESAMPLES = 1000
 SEED = 20261122
 Section = tuple[dict[str, float], str]
