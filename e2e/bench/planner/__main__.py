@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from e2e.bench import record
-from e2e.bench.planner import candidates, pilot, placement, prediction
+from e2e.bench.planner import candidates, options, pilot, placement, prediction
 
 Part = Callable[[Path], tuple[Mapping[str, float], str]]
 PARTS: Mapping[str, tuple[str, Part]] = {
@@ -18,6 +18,7 @@ PARTS: Mapping[str, tuple[str, Part]] = {
     "placement": ("trtllm_perf_overview", placement.run),
     "recommendation": ("llm_pilot", pilot.run),
     "candidates": ("", candidates.run),
+    "options": ("", options.run),
 }
 """With the folder of DATA that each reads; empty: none."""
 

@@ -1,7 +1,7 @@
 """How long the placement program's problem of 5,000 Models on 20 pools takes, and one change. Reads the catalog.
 
 What the operator does before the program runs: candidates of every workload, judged, priced, and those left out that
-another beats. Models share 50 contents, as fleets do. Alone: python -m e2e.bench.planner.options
+another beats. Models share 50 contents, as fleets do. Alone: `python -m e2e.bench.planner.options`.
 """
 
 from collections.abc import Mapping

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from inferfleet.fitting.pilot import Cell, Recommendation, Target, capacities, cheapest
+from inferfleet.fitting.pilot_trees import described
 
 _GRID: Final = tuple(product((5, 50), (4, 8), (0.5, 0.1)))  # trees, depth, learning rate
 
@@ -41,12 +42,12 @@ def _predicted(rest: Sequence[Cell], own: Sequence[Cell], latency: str, limit: f
             held = [c for c in rest if c.language.name == name]
             kept = [c for c in rest if c.language.name != name]
             truth = _latency(held, latency)
-            guess = _trees(kept, latency, limit, settings).predict(_features(held))
+            guess = _trees(kept, latency, limit, settings).predict(described(held))
             errors.append(float(np.mean(np.abs(guess - truth) / truth)))
         return float(np.mean(errors))
 
     best = min(_GRID, key=error)
-    return np.asarray(_trees(rest, latency, limit, best).predict(_features(own)))
+    return np.asarray(_trees(rest, latency, limit, best).predict(described(own)))
 
 
 def _trees(
@@ -62,29 +63,7 @@ def _trees(
         monotonic_cst=[1] + [0] * 10,
         random_state=0,
     )
-    return model.fit(_features(cells), _latency(cells, latency), sample_weight=_weights(cells, latency, limit))
-
-
-def _features(cells: Sequence[Cell]) -> Floats:
-    return np.array(
-        [
-            (
-                c.users,
-                c.language.parameters,
-                c.language.layers,
-                c.language.kv_width,
-                c.language.flash,
-                c.language.encoder_decoder,
-                c.profile.count,
-                c.profile.memory,
-                c.profile.memory * c.profile.count,
-                c.profile.bandwidth,
-                c.profile.flops,
-            )
-            for c in cells
-        ],
-        dtype=np.float64,
-    )
+    return model.fit(described(cells), _latency(cells, latency), sample_weight=_weights(cells, latency, limit))
 
 
 def _latency(cells: Sequence[Cell], latency: str) -> Floats:

@@ -26,8 +26,9 @@ def expected(training: Sequence[Cell], unseen: Sequence[Cell], target: Target) -
     return np.asarray(model.predict(_features(unseen, constants, target))).T.ravel()
 
 
-def _features(cells: Sequence[Cell], constants: Floats, target: Target) -> Floats:
-    plain = [
+def described(cells: Sequence[Cell]) -> Floats:
+    """One row a cell: users, what the model is, what the profile is."""
+    rows = [
         (
             c.users,
             c.language.parameters,
@@ -43,5 +44,8 @@ def _features(cells: Sequence[Cell], constants: Floats, target: Target) -> Float
         )
         for c in cells
     ]
-    physics = against(target, latencies(constants, inputs(cells)))
-    return np.column_stack([np.array(plain, dtype=np.float64), physics])
+    return np.array(rows, dtype=np.float64)
+
+
+def _features(cells: Sequence[Cell], constants: Floats, target: Target) -> Floats:
+    return np.column_stack([described(cells), against(target, latencies(constants, inputs(cells)))])

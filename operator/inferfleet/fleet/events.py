@@ -84,4 +84,4 @@ def _scaled(before: ModelStatus, after: ModelStatus) -> list[Event]:
 
 
 def _why(placement: PlacementStatus, messages: dict[str, str]) -> str:
-    return "; ".join(messages[class_] for class_ in placement.classes if class_ in messages)
+    return "; ".join(dict.fromkeys(messages[class_] for class_ in placement.classes if class_ in messages))
