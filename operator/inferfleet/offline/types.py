@@ -131,10 +131,15 @@ class WorkloadRow:
     place: Place | None = None
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Whom it is for."""
+        return classes_of(self.key[2])
+
+    @property
     def name(self) -> str:
-        """`assistants/llama:chat`."""
+        """`assistants/llama:chat`, or `assistants/llama:chat+search` of classes that share a placement."""
         namespace, model, class_ = self.key
-        return f"{namespace}/{model}" + (f":{'+'.join(classes_of(class_))}" if class_ else "")
+        return f"{namespace}/{model}" + (f":{'+'.join(self.classes)}" if class_ else "")
 
     @property
     def staying(self) -> tuple[PlacementRow, ...]:

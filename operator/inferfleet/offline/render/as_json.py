@@ -43,8 +43,8 @@ def plan_body(report: Report) -> dict[str, Any]:
     """As a value."""
     return {
         "summary": {
-            "workloads": len(report.workloads),
-            "placed": sum(bool(w.staying) for w in report.workloads),
+            "workloads": sum(len(w.classes) for w in report.workloads),
+            "placed": sum(len(w.classes) for w in report.workloads if w.staying),
             "violations": len(report.violations),
             "usdPerHour": words.usd(report.usd_per_hour),
         },
@@ -57,11 +57,12 @@ def plan_body(report: Report) -> dict[str, Any]:
 
 def workload(w: WorkloadRow) -> dict[str, Any]:
     """One workload."""
-    namespace, model, class_ = w.key
+    namespace, model, _ = w.key
     return {
         "namespace": namespace,
         "model": model,
-        "class": class_,
+        "class": "+".join(w.classes),
+        "classes": list(w.classes),
         "planned": w.planned,
         "reason": w.reason,
         "message": w.message,

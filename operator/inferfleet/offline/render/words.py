@@ -95,12 +95,11 @@ def demand(row: WorkloadRow) -> str:
 
 def summary(report: Report) -> str:
     """`3 workloads, 2 placed, 1 violation: 1.24 USD per hour`."""
-    placed = sum(bool(w.staying) for w in report.workloads)
+    placed = sum(len(w.classes) for w in report.workloads if w.staying)
     broken = len(report.violations)
     told = f", {number(broken, 'violation')}" if broken else ""
-    return (
-        f"{number(len(report.workloads), 'workload')}, {placed} placed{told}: {usd(report.usd_per_hour)} USD per hour"
-    )
+    all_of_them = number(sum(len(w.classes) for w in report.workloads), "workload")
+    return f"{all_of_them}, {placed} placed{told}: {usd(report.usd_per_hour)} USD per hour"
 
 
 def number(many: int, what: str) -> str:
