@@ -18,6 +18,15 @@ def test_names_are_as_they_have_always_been() -> None:
     assert names.service_name(LONG, "chat") == "a-very-long-name-that-goes-on-and-on-until-it-is-sixty-c36a7d3a"
 
 
+def test_what_serves_several_classes_has_a_label_and_a_name_of_its_own() -> None:
+    label = names.shared(["search", "chat"])
+    assert (label, names.classes_of(label)) == ("chat_search", ("chat", "search"))
+    placement = names.placement_id("cpu-small", "q4-0", "llama-cpp", label)
+    assert names.placement_name("demo", label, placement) == f"demo-chat-search-{placement}"
+    assert placement == names.digest(["cpu-small", "q4-0", "llama-cpp", label])
+    assert names.classes_of("chat") == ("chat",)
+
+
 def test_labels_are_as_they_have_always_been() -> None:
     labels = {name: value for name, value in vars(names).items() if name.startswith(("LABEL_", "ANNOTATION_"))}
     assert labels == {
@@ -34,6 +43,7 @@ def test_labels_are_as_they_have_always_been() -> None:
         "ANNOTATION_PROFILE": "inferfleet.io/capacity-profile",
         "ANNOTATION_IMAGE": "inferfleet.io/runtime-image",
         "ANNOTATION_DIALECT": "inferfleet.io/configuration-dialect",
+        "ANNOTATION_SPILL": "inferfleet.io/spill",
     }
 
 

@@ -99,6 +99,11 @@ def test_two_small_demands_of_a_model_share_a_replica_when_that_is_cheaper() -> 
     assert placement.replicas == 1
 
 
+def test_classes_whose_names_make_no_label_together_are_kept_apart() -> None:
+    assert sets([workload(f"ns/m/{letter * 32}", of(CHAT)) for letter in "ab"]) == []
+    assert sets([workload(f"ns/m/{letter * 31}", of(CHAT)) for letter in "ab"]) != []
+
+
 def test_what_is_shared_stays_shared_unless_parting_saves_enough() -> None:
     keys = ("ns/m/chat", "ns/m/more")
     here = Sharing(frozenset(keys), ("cpu", "q4", "llama-cpp"), 1)

@@ -13,10 +13,13 @@ from math import isinf
 
 from inferfleet.api.common import Lengths, Traffic
 from inferfleet.api.workload_class import Limits, QuantizationPolicy, Slo, WorkloadClassSpec
+from inferfleet.names import shared
 from inferfleet.placing.types import Demand
 from inferfleet.planning.types import Question
 from inferfleet.planning.unit import counted
 
+LONGEST = 63
+"""Characters of a value of a label, which names all classes that a pod serves."""
 ALL_SETS_UP_TO = 4
 """Classes of a Model of which every set is tried; of more, runs of neighbours by how strict they are."""
 
@@ -71,7 +74,11 @@ class Sharing:
 def sets(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:
     """Of two and more workloads of one Model that one placement may serve, in a stable order."""
     ordered = sorted((w for w in workloads if not w.alone), key=lambda w: (_strictness(w), w.key))
-    return [found for found in _tried(ordered) if _alike(found)]
+    return [found for found in _tried(ordered) if _alike(found) and len(_label(found)) <= LONGEST]
+
+
+def _label(found: Sequence[Workload]) -> str:
+    return shared(w.key.rpartition("/")[2] for w in found)
 
 
 def _tried(ordered: Sequence[Workload]) -> Iterator[tuple[Workload, ...]]:
