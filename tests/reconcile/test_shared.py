@@ -110,6 +110,27 @@ async def test_requests_stay_where_they_are_served_until_what_is_shared_is_ready
     assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
 
 
+async def test_what_never_served_holds_no_place_for_what_is_shared() -> None:
+    fleet = Fleet(there())
+    await fleet.once()
+    fleet.cluster.settle_deployments(ready=False)
+    await fleet.placer.round(stores(fleet.cluster), fleet.demand)
+    await fleet.once()
+    assert fleet.pods() == {TOGETHER: 1}
+    assert fleet.selected() == {"chat": TOGETHER, "assist": TOGETHER}
+
+
+async def test_without_room_for_what_is_shared_each_goes_on_by_itself() -> None:
+    fleet = Fleet(there())
+    await fleet.once()
+    fleet.cluster.settle_deployments(ready=True)
+    await fleet.placer.round(stores(fleet.cluster), fleet.demand)
+    fleet.cluster.put(make.node(cpu="1"))
+    await fleet.once()
+    assert fleet.pods() == {"chat": 1, "assist": 1}
+    assert condition(fleet.cluster, "Planned")[0] == "True"
+
+
 async def test_a_restart_changes_nothing() -> None:
     fleet = Fleet(there())
     await fleet.settle()

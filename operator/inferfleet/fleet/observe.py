@@ -165,9 +165,16 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
         scaled_by=_scaled_by(obj),
+        served=_complete(obj.get("status", {})),
         spill=annotations.get(names.ANNOTATION_SPILL) in ("true", "back"),
         goes=annotations.get(names.ANNOTATION_SPILL) == "back",
     )
+
+
+def _complete(status: Obj) -> bool:
+    """Kubernetes says so from the first time on, whatever becomes unready later."""
+    reasons = {c.get("type"): c.get("reason") for c in status.get("conditions") or ()}
+    return reasons.get("Progressing") == "NewReplicaSetAvailable" or bool(status.get("readyReplicas"))
 
 
 def _image(obj: Obj) -> str:

@@ -30,13 +30,18 @@ def make_plan(
     running = {p.name: p.replicas for p in seen.live}
     assigned = _last_chosen(seen) if assigned is None else assigned
     plans, added = [], Counter[str]()
-    for item in validated:
+    left = list(validated)
+    while left:
+        item = left.pop(0)
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
         told, decided = assigned.get(item.workload.class_), replicas.get(item.workload.class_)
         numbers = (decided, told.replicas if told and told.replicas else None)
         found = _planned(_assigned(_beside(item, added), told), seen, numbers, memo)
+        if item.members and not found.planned and not _running(seen, item.workload.class_):
+            left = [*item.members, *left]  # there is no room for it beside what serves them: each goes on by itself
+            continue
         plans.append(found if item.advised else replace(found, asked=item))
         for placement in plans[-1].placements:
             if placement.state != "Recommended":
@@ -63,15 +68,20 @@ def _running(seen: Observed, label: str) -> list[Live]:
     return [p for p in seen.live if p.class_ == label and not p.deleting]
 
 
-def _elsewhere(seen: Observed, label: str) -> list[Live]:
-    """What serves any of these classes under another label: by itself so far, or together with others."""
+def _others(seen: Observed, label: str) -> list[Live]:
+    """What is there for any of these classes under another label: for one by itself, or for several together."""
     classes = set(classes_of(label))
     return [p for p in seen.live if p.class_ != label and not p.deleting and classes & set(classes_of(p.class_))]
 
 
+def _elsewhere(seen: Observed, label: str) -> list[Live]:
+    """Those that have served: what never did holds a place for nothing."""
+    return [p for p in _others(seen, label) if p.served]
+
+
 def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     """Nothing of what serves is touched: a declared input that vanished is not an order to stop."""
-    running = [*_running(seen, class_), *_elsewhere(seen, class_)]
+    running = [*_running(seen, class_), *_others(seen, class_)]
     if not running:
         return WorkloadPlan(class_, False, problem.reason, problem.message, ())
     kept = ", ".join(p.name for p in running)

@@ -80,6 +80,8 @@ class Live:
     """Field manager, other than this operator, that owns the replicas; empty for none."""
     doing: str = ""
     """What its pods do before they serve, or empty."""
+    served: bool = False
+    """Whether all its replicas were ready once."""
     spill: bool = False
     """Whether it takes only what the pool of its workload's placement has no room for."""
     goes: bool = False
