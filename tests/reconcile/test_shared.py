@@ -131,6 +131,24 @@ async def test_without_room_for_what_is_shared_each_goes_on_by_itself() -> None:
     assert condition(fleet.cluster, "Planned")[0] == "True"
 
 
+async def test_what_the_pods_of_a_mix_are_told_does_not_move_with_the_traffic() -> None:
+    """Nor do the classes part and join again with every guess of who asked."""
+    fleet = Fleet(there())
+    short = {"inputTokens": {"p50": 120, "p95": 400}, "outputTokens": {"p50": 10, "p95": 20}}
+    fleet.cluster.put(make.workload_class("assist", traffic=short))
+    await fleet.settle()
+    assert fleet.pods() == {TOGETHER: 1}
+    (before,) = fleet.cluster.all(kinds.CONFIG_MAP)
+    for tokens in (1.0, 100.0, 300.0):
+        fleet.demand = dict.fromkeys(fleet.demand, tokens)
+        found = await fleet.placer.round(stores(fleet.cluster), fleet.demand)
+        assert found
+        assert not found.moved
+        await fleet.once()
+    (after,) = fleet.cluster.all(kinds.CONFIG_MAP)
+    assert after["data"] == before["data"]
+
+
 async def test_a_restart_changes_nothing() -> None:
     fleet = Fleet(there())
     await fleet.settle()

@@ -14,6 +14,7 @@ from inferfleet.planning.objectives import OBJECTIVES
 from inferfleet.planning.options.build import Fleet, Room
 from inferfleet.planning.options.merge import Sharing, Workload
 from inferfleet.planning.types import Question
+from inferfleet.planning.unit import counted
 
 Identity = tuple[str, str, str]
 """Pool, variant and engine: what a placement is known by."""
@@ -38,6 +39,8 @@ class Asked:
     """Of that."""
     alone: bool = False
     """Whether it shares with nobody."""
+    weight: float = 0.0
+    """Its part in the requests of a mix."""
 
 
 def asked(plan: Plan) -> dict[str, Asked]:
@@ -60,13 +63,17 @@ def _asked(workload: WorkloadPlan, whole: Valid, each: Valid) -> Asked:
         workload.class_,
         first.replicas if first else 0,
         not shareable(each),
+        each.weight,
     )
 
 
 def _part(each: Valid, members: Sequence[Valid]) -> float:
-    """Of what several classes ask for together nothing tells the parts: as they declare, or even ones."""
-    declared = sum(m.declared_demand for m in members)
-    return each.declared_demand / declared if declared else 1 / len(members)
+    """Of the tokens that several classes ask for together nothing tells the parts: by the requests that they declare,
+    or as many of each.
+    """
+    every = any(m.weight for m in members)
+    tokens = {m.workload.class_: (m.weight if every else 1.0) * counted(m.spec).p50 for m in members}
+    return tokens[each.workload.class_] / sum(tokens.values())
 
 
 def _expected(workload: WorkloadPlan, asked: Valid) -> float:
@@ -116,7 +123,9 @@ def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapp
     load = a.expected if together is None else together * (a.expected / expected if expected else 1 / len(members))
     several = len(members) > 1 and a.chosen is not None
     sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas) if a.chosen and several else None
-    return Workload(name_of(owner), group, a.question, load, whole=not a.parts, alone=a.alone, sharing=sharing)
+    return Workload(
+        name_of(owner), group, a.question, load, whole=not a.parts, weight=a.weight, alone=a.alone, sharing=sharing
+    )
 
 
 def rooms(

@@ -45,7 +45,7 @@ def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) 
     live = [p for p in seen.live if p.class_ == label and not p.deleting]
     if problem := vanished(live, seen, world[0]):
         return Blocked(label, problem)
-    found = [Workload(m.workload.class_, "", m.question, m.declared_demand) for m in members]
+    found = [Workload(m.workload.class_, "", m.question, m.declared_demand, weight=m.weight) for m in members]
     question = _question(label, merged(found), seen, world)
     return Valid(
         _declared(label, [m.workload for m in members]),

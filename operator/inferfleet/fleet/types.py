@@ -165,6 +165,11 @@ class Valid:
         return names.classes_of(self.workload.class_)
 
     @property
+    def weight(self) -> float:
+        """Requests per second that are declared: its part in a mix of several classes."""
+        return self.workload.demand.per_second if self.workload.demand else 0.0
+
+    @property
     def external(self) -> bool:
         """Whether another autoscaler moves the replicas."""
         return self.workload.replicas.mode == "External"

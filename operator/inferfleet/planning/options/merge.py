@@ -36,6 +36,10 @@ class Workload:
     """Tokens per second of the class's unit."""
     whole: bool = True
     """Whether one placement must carry it alone, as the operator deploys it."""
+    weight: float | None = None
+    """Its part in the requests of a mix, against the others' (all 0: as many of each); None: by its load. What pods are
+    told of a mix must not move with the traffic.
+    """
     alone: bool = False
     """Whether it shares with nobody."""
     sharing: "Sharing | None" = None
@@ -148,7 +152,7 @@ def _class(found: Sequence[Workload]) -> WorkloadClassSpec:
 
 def _traffic(found: Sequence[Workload]) -> Traffic:
     traffics = [w.question.workload.traffic for w in found]
-    weights = [w.requests for w in found]
+    weights = [w.requests if w.weight is None else w.weight for w in found]
     weights = weights if sum(weights) else [1.0] * len(found)
     update = {
         "input_tokens": _mean([t.input_tokens for t in traffics], weights),
