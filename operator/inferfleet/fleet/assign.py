@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
@@ -121,11 +121,11 @@ def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapp
     together = demand.get((key, a.label))
     expected = sum(known[m].expected for m in members if m in known)
     load = a.expected if together is None else together * (a.expected / expected if expected else 1 / len(members))
-    several = len(members) > 1 and a.chosen is not None
-    sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas) if a.chosen and several else None
-    return Workload(
-        name_of(owner), group, a.question, load, whole=not a.parts, weight=a.weight, alone=a.alone, sharing=sharing
-    )
+    sharing = None
+    if len(members) > 1 and a.chosen is not None:
+        sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas)
+    found = Workload(name_of(owner), group, a.question, load, whole=not a.parts)
+    return replace(found, weight=a.weight, alone=a.alone, sharing=sharing)
 
 
 def rooms(

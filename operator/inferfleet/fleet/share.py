@@ -14,6 +14,8 @@ from inferfleet.planning.options.merge import Workload, merged
 from inferfleet.planning.types import Question
 from inferfleet.settings import Settings
 
+SHARING = False
+"""Whether the program may put classes together: what it chooses is not steady yet once the pods have measured."""
 Items = tuple[Valid | Blocked, ...]
 World = tuple[Catalog, Settings]
 
