@@ -14,12 +14,13 @@ from fakes.cluster import FakeCluster
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.catalog import loader
 from inferfleet.fleet.build import build
+from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.reconcile import Context, Decided, Result, reconcile, view
 from inferfleet.fleet.trim import trim_of
-from inferfleet.fleet.types import ModelView, Plan
+from inferfleet.fleet.types import Plan
 from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
 from inferfleet.kube.kinds import Kind, Obj, key_of

@@ -47,6 +47,7 @@ def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) ->
     if model is None or "deletionTimestamp" in model["metadata"]:
         return None
     metadata = model["metadata"]
+    children = _children(key, stores)
     return Observed(
         namespace=key[0],
         name=key[1],
@@ -60,9 +61,9 @@ def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) ->
         nodes=tuple(node(o) for o in stores.nodes.values()),
         ledger=ledger(stores.profiles.values(), now, capacity_max_age),
         live=tuple(sorted(_live(key, stores), key=lambda p: (p.created, p.name))),
-        served_by=_served_by(key, stores.services),
+        served_by=_served_by(children),
         held=_held(stores.deployments),
-        children=_children(key, stores),
+        children=children,
     )
 
 
@@ -188,13 +189,13 @@ def _scaled_by(obj: Obj) -> str:
     return next((o["manager"] for o in owners if o["manager"] != names.MANAGER), "")
 
 
-def _served_by(key: Key, services: Store) -> dict[str, str]:
-    found = {}
-    for (namespace, _), obj in services.items():
-        labels, selector = obj["metadata"].get("labels", {}), obj.get("spec", {}).get("selector", {})
-        if (namespace, labels.get(names.LABEL_MODEL)) == key and names.LABEL_CLASS in labels:
-            found[labels[names.LABEL_CLASS]] = selector.get(names.LABEL_CLASS, "")
-    return found
+def _served_by(children: Mapping[tuple[str, str], Obj]) -> dict[str, str]:
+    services = [obj for (kind, _), obj in children.items() if kind == "Service"]
+    return {
+        labels[names.LABEL_CLASS]: obj.get("spec", {}).get("selector", {}).get(names.LABEL_CLASS, "")
+        for obj in services
+        if names.LABEL_CLASS in (labels := obj["metadata"].get("labels", {}))
+    }
 
 
 def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:

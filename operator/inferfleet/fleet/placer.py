@@ -102,11 +102,9 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        try:
-            found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=self._sharing)
-            plan = await self._solve(found.problem, SOLVER)
-        finally:
-            self._knows = True  # one that fails leaves each workload to choose alone
+        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=self._sharing)
+        plan = await self._solve(found.problem, SOLVER)
+        self._knows = True
         if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs
             log.warning("the placement program gave no answer; placements stay as they were chosen before")
             return Round(frozenset(), plan, time.monotonic() - began)

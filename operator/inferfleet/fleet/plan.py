@@ -36,10 +36,9 @@ def make_plan(
         if isinstance(item, Blocked):
             plans.append(_frozen(item.class_, item.problem, seen))
             continue
-        told, decided = assigned.get(item.workload.class_), replicas.get(item.workload.class_)
-        numbers = (decided, told.replicas if told and told.replicas else None)
-        found = _planned(_assigned(_beside(item, added), told), seen, numbers, memo)
-        if item.members and not found.planned and not _running(seen, item.workload.class_):
+        label = item.workload.class_
+        found = _planned(_beside(item, added), seen, replicas.get(label), assigned.get(label), memo)
+        if item.members and not found.planned and not seen.running(label):
             left = [*item.members, *left]  # there is no room for it beside what serves them: each goes on by itself
             continue
         plans.append(found if item.advised else replace(found, asked=item))
@@ -55,17 +54,9 @@ def _beside(valid: Valid, added: Mapping[str, int]) -> Valid:
     return replace(valid, question=replace(valid.question, pools=pools))
 
 
-def _assigned(valid: Valid, told: Told | None) -> Valid:
-    return replace(valid, question=replace(valid.question, assigned=told.identity if told else None))
-
-
 def _last_chosen(seen: Observed) -> dict[str, Told]:
     """By class label, the newest that runs: if each chose alone, a restart would move what was placed for the fleet."""
     return {p.class_: Told(p.identity, p.replicas) for p in seen.live if not (p.spill or p.deleting)}
-
-
-def _running(seen: Observed, label: str) -> list[Live]:
-    return [p for p in seen.live if p.class_ == label and not p.deleting]
 
 
 def _others(seen: Observed, label: str) -> list[Live]:
@@ -81,7 +72,7 @@ def _elsewhere(seen: Observed, label: str) -> list[Live]:
 
 def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     """Nothing of what serves is touched: a declared input that vanished is not an order to stop."""
-    running = [*_running(seen, class_), *_others(seen, class_)]
+    running = [*seen.running(class_), *_others(seen, class_)]
     if not running:
         return WorkloadPlan(class_, False, problem.reason, problem.message, ())
     kept = ", ".join(p.name for p in running)
@@ -89,8 +80,10 @@ def _frozen(class_: str, problem: Problem, seen: Observed) -> WorkloadPlan:
     return WorkloadPlan(class_, False, problem.reason, message, tuple(as_it_is(p, "Frozen") for p in running))
 
 
-def _planned(valid: Valid, seen: Observed, numbers: tuple[int | None, int | None], memo: Memo | None) -> WorkloadPlan:
-    class_, running = valid.workload.class_, _running(seen, valid.workload.class_)
+def _planned(valid: Valid, seen: Observed, decided: int | None, told: Told | None, memo: Memo | None) -> WorkloadPlan:
+    valid = replace(valid, question=replace(valid.question, assigned=told.identity if told else None))
+    class_ = valid.workload.class_
+    running, elsewhere = seen.running(class_), _elsewhere(seen, class_)
     answer = choose(valid.question, memo)
     if answer.chosen is None:
         frozen = _frozen(class_, Problem(answer.reason, answer.message), seen)
@@ -99,23 +92,20 @@ def _planned(valid: Valid, seen: Observed, numbers: tuple[int | None, int | None
         frozen = _frozen(class_, paused, seen)
         return WorkloadPlan(class_, False, frozen.reason, frozen.message, frozen.placements, answer.rejected)
     if valid.advised:
-        there = [*running, *_elsewhere(seen, class_)]
-        placements, spread = recommended(valid, answer.chosen, there, seen.name), None
+        placements, spread = recommended(valid, answer.chosen, [*running, *elsewhere], seen.name), None
     else:
-        decided, start = numbers
-        live = Here(running, _elsewhere(seen, class_), seen.name, start)
-        placements, spread = placed(valid, answer, live, decided)
+        here = Here(running, elsewhere, seen.name, told.replicas or None if told else None)
+        placements, spread = placed(valid, answer, here, decided)
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
     message = "; ".join((found.message, *(p.spill for p in found.spills)))
-    return replace(found, message=message, several=answer.several, selects=_selects(found, seen))
+    ready = not valid.advised and any(p.state == "Serving" for p in placements)
+    return replace(found, message=message, several=answer.several, selects=_selects(found, elsewhere, seen, ready))
 
 
-def _selects(found: WorkloadPlan, seen: Observed) -> dict[str, str]:
+def _selects(found: WorkloadPlan, elsewhere: list[Live], seen: Observed, ready: bool) -> dict[str, str]:
     """Requests stay with what serves them until what shall is ready."""
-    assert found.valid
-    ready = any(p.state == "Serving" for p in found.placements) and not found.valid.advised
-    there = {p.class_ for p in _elsewhere(seen, found.class_)}
-    now = {class_: seen.served_by.get(class_, found.class_) for class_ in found.classes}
+    there, served_by = {p.class_ for p in elsewhere}, seen.served_by
+    now = {class_: served_by.get(class_, found.class_) for class_ in found.classes}
     return {c: label if label in there and not ready else found.class_ for c, label in now.items()}
 
 

@@ -15,12 +15,13 @@ from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.apply import Written, apply
 from inferfleet.fleet.build import build
 from inferfleet.fleet.build.dialect import unspoken
+from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.share import together
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
-from inferfleet.fleet.types import Applied, Key, ModelView, Obj, Observed, Plan, Problem, Told
+from inferfleet.fleet.types import Applied, Key, Obj, Observed, Plan, Problem, Told
 from inferfleet.fleet.unobeyed import unobeyed
 from inferfleet.fleet.validate import validate
 from inferfleet.kube.cluster import Cluster

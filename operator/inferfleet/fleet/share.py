@@ -44,8 +44,7 @@ def shareable(valid: Valid) -> bool:
 
 
 def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) -> Valid | Blocked:
-    live = [p for p in seen.live if p.class_ == label and not p.deleting]
-    if problem := vanished(live, seen, world[0]):
+    if problem := vanished(seen.running(label), seen, world[0]):
         return Blocked(label, problem)
     found = [Workload(m.workload.class_, "", m.question, m.declared_demand, weight=m.weight) for m in members]
     question = _question(label, merged(found), seen, world)
@@ -64,8 +63,7 @@ def _question(label: str, asked: Question, seen: Observed, world: World) -> Ques
     mine = (seen.namespace, seen.name, label)
     tenant = Tenant(mine, yielding(mine, seen, settings.priority_classes))
     views = [view for p in asked.pools if isinstance(view := seen.pools.get(p.name), PoolView)]
-    live = [p for p in seen.live if p.class_ == label and not p.deleting and not p.spill]
-    running = {p.identity: p.replicas for p in live}
+    running = {p.identity: p.replicas for p in seen.running(label) if not p.spill}
     pools = tuple(pool(view, seen, tenant, catalog) for view in views)
     return replace(asked, pools=pools, incumbents=frozenset(running), running=running)
 

@@ -7,12 +7,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 from inferfleet import names
-from inferfleet.api.artifacts import Source, Variant
 from inferfleet.api.hardware_pool import HardwarePoolSpec
 from inferfleet.api.model import ModelSpec, Workload
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
-from inferfleet.fleet.sources import source_of
 from inferfleet.planning import room
 from inferfleet.planning.performance import replicas_for
 from inferfleet.planning.types import Evaluated, Measured, Question, Rejection
@@ -115,6 +113,10 @@ class Observed:
     """Replicas by pool of each workload (namespace, model, class) of the fleet."""
     children: Mapping[tuple[str, str], Obj]
     """Live children of the Model by kind and name, as JSON: only `apply` looks inside."""
+
+    def running(self, label: str) -> list[Live]:
+        """What is there under a class label, and stays."""
+        return [p for p in self.live if p.class_ == label and not p.deleting]
 
     @cached_property
     def holders(self) -> Mapping[str, Mapping[tuple[str, str, str], int]]:
@@ -287,21 +289,3 @@ class Applied:
     writes: int
     problem: Problem | None = None
     """The first write that the API server refused."""
-
-
-@dataclass(frozen=True)
-class ModelView:
-    """The parts of a valid Model that building needs."""
-
-    namespace: str
-    name: str
-    uid: str
-    spec: ModelSpec
-
-    @property
-    def variants(self) -> Mapping[str, Variant]:
-        return {v.name: v for v in self.spec.variants}
-
-    def source(self, variant: Variant) -> Source:
-        """Of the file that is fetched."""
-        return source_of(variant, self.variants)

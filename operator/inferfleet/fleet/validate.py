@@ -76,7 +76,7 @@ def _workload(workload: Workload, known: _Known, seen: Observed, context: tuple[
         return Blocked(workload.class_, Problem(Reason.CLASS_NOT_ALLOWED, message))
     class_ = without_answers(class_.model_copy(update={"traffic": class_.traffic.overridden(workload.traffic)}))
     mine = (seen.namespace, seen.name, workload.class_)
-    live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
+    live = seen.running(workload.class_)
     if problem := vanished(live, seen, context[0]):
         return Blocked(workload.class_, problem)
     tenant = Tenant(mine, yielding(mine, seen, context[1].priority_classes))
@@ -131,7 +131,7 @@ def _question(
 ) -> Question:
     pools, catalog, settings = world
     running = {p.identity: p.replicas for p in _incumbents(workload.class_, seen, settings)}
-    live = [p for p in seen.live if p.class_ == workload.class_ and not p.deleting]
+    live = seen.running(workload.class_)
     demand = workload.demand
     return Question(
         architecture=known.architecture,
@@ -180,7 +180,7 @@ def _engines(catalog: Catalog) -> Mapping[str, EngineProfile]:
 
 def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:
     """What runs; while moves are paused what serves, so that a successor that does not yet is given up."""
-    running = [p for p in seen.live if p.class_ == class_ and not p.deleting and not p.spill]
+    running = [p for p in seen.running(class_) if not p.spill]
     serving = [p for p in running if p.ready] if settings.pause_moves else []
     return serving or running
 

@@ -9,13 +9,13 @@ from math import inf
 
 import numpy as np
 
-from inferfleet.placing.choice import Choice, Use, tidy
+from inferfleet.placing.choice import Use
 from inferfleet.placing.greedy import greedy
 from inferfleet.placing.index import Index, index
 from inferfleet.placing.place import decomposed_plan, floor, plan_of
 from inferfleet.placing.prices.blocks import MOST, blocks, components, partitions
 from inferfleet.placing.prices.decompose import MIXES, penalties
-from inferfleet.placing.prices.patterns import Pattern, mixes, singles, waits
+from inferfleet.placing.prices.patterns import Pattern, choice_of, mixes, singles, waits
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
 from inferfleet.placing.prices.table import select, table
@@ -74,7 +74,7 @@ def _quick(ix: Index, standing: Standing, settings: Settings) -> Plan | None:
     flat, chosen, use = _selected(ix, res, parts, prices, settings)
     if np.any(use > res.limit + res.extra + 1e-9):
         return None
-    choice = _choice(ix, [flat[k] for k in chosen])
+    choice = choice_of(ix, [flat[k] for k in chosen])
     return plan_of(ix, settings, choice, floor(ix, Use(ix, choice)), Status.INCREMENTAL)
 
 
@@ -97,16 +97,6 @@ def _selected(
 
 def _fits(res: Resources, pattern: Pattern) -> bool:
     return all(amount <= res.limit[r] + res.extra[r] + 1e-9 for r, amount in pattern.uses)
-
-
-def _choice(ix: Index, patterns: list[Pattern]) -> Choice:
-    replicas, shares = [0] * len(ix.options), [0.0] * len(ix.arcs)
-    for pattern in patterns:
-        for way, count in pattern.replicas:
-            replicas[way] += count
-        for arc, share in pattern.shares:
-            shares[arc] += share
-    return tidy(ix, Choice(tuple(replicas), tuple(shares)))
 
 
 def _pool(key: str) -> str:

@@ -19,15 +19,16 @@ def pruned(problem: Problem) -> Problem:
     for options in groups.values():
         best: list[Option] = []
         for option in options:
-            if option.incumbent or not any(_replaces(other, option) for other in best):
+            if option.incumbent or not any(o.max_replicas is None and replaces(o, option) for o in best):
                 best.append(option)
         kept |= {option.key for option in best}
     return replace(problem, options=tuple(option for option in problem.options if option.key in kept))
 
 
-def _replaces(other: Option, option: Option) -> bool:
+def replaces(other: Option, option: Option) -> bool:
+    """Whether it does as much of the same demands, replica for replica, for no more: as many as it may have."""
     return (
-        other.max_replicas is None
+        other.cost <= option.cost
         and other.accelerators <= option.accelerators
         and other.min_replicas <= option.min_replicas
         and (bool(other.incumbent) or other.opening <= option.opening)

@@ -5,7 +5,8 @@ from inferfleet.fleet.build.deployment import deployment
 from inferfleet.fleet.build.dialect import FIRST, alone, dialect, in_first
 from inferfleet.fleet.build.protection import disruption_budget, network_policy
 from inferfleet.fleet.build.service import service
-from inferfleet.fleet.types import ModelView, Obj, Placement, Plan, Valid
+from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.types import Obj, Placement, Plan, Valid
 from inferfleet.settings import Settings
 
 

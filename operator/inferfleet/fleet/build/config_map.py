@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
 from inferfleet.fleet.build.serving import options, requests
+from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.sources import told
-from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet.fleet.types import Obj, Placement, Valid
 from inferfleet.planning.content import prefill_chunk
 from inferfleet_runtime import contract
 

@@ -12,8 +12,9 @@ from inferfleet.fleet.build.meta import child, placement_labels, placement_selec
 from inferfleet.fleet.build.patch import patched
 from inferfleet.fleet.build.scheduling import scheduling
 from inferfleet.fleet.build.serving import companions
+from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.build.volumes import Brought, environment, mounts, volumes
-from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet.fleet.types import Obj, Placement, Valid
 from inferfleet.planning.types import Pool
 from inferfleet.settings import Settings
 from inferfleet_runtime import contract

@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from inferfleet.api.artifacts import Variant
 from inferfleet.api.workload_class import Serving
-from inferfleet.fleet.types import Live, ModelView, Placement, Plan, Valid
+from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.types import Live, Placement, Plan, Valid
 from inferfleet.planning.content import alternatives
 from inferfleet.settings import Settings
 

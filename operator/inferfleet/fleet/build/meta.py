@@ -4,7 +4,8 @@ from typing import Any
 
 from inferfleet import names
 from inferfleet.api.base import GROUP, VERSION
-from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.types import Obj, Placement, Valid
 
 _API_VERSION = {
     "Deployment": "apps/v1",

@@ -1,7 +1,8 @@
 """What protects the pods of a placement: from drains that take all, and from callers of other ports. Pure."""
 
 from inferfleet.fleet.build.meta import child, placement_labels, placement_selector
-from inferfleet.fleet.types import ModelView, Obj, Placement, Valid
+from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.types import Obj, Placement, Valid
 from inferfleet_runtime.contract import PORT, SIDECAR_PORT
 
 

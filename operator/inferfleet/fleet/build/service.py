@@ -2,7 +2,8 @@
 
 from inferfleet import names
 from inferfleet.fleet.build.meta import child
-from inferfleet.fleet.types import ModelView, Obj
+from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.types import Obj
 from inferfleet_runtime.contract import PORT
 
 

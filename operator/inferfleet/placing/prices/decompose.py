@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inferfleet.placing.choice import Choice, Use, levels, tidy, unserved
+from inferfleet.placing.choice import Choice, Use, levels, unserved
 from inferfleet.placing.greedy import topped_up
 from inferfleet.placing.index import Index
 from inferfleet.placing.prices.blocks import Block, blocks, components, listable, partitions
@@ -12,7 +12,7 @@ from inferfleet.placing.prices.bound import floors, rate
 from inferfleet.placing.prices.dual import Priced, priced
 from inferfleet.placing.prices.master import assemble
 from inferfleet.placing.prices.part import none, piece, priced_piece, relaxed_piece
-from inferfleet.placing.prices.patterns import Pattern, joined, mixes, singles, waits
+from inferfleet.placing.prices.patterns import Pattern, choice_of, joined, mixes, singles, waits
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
 from inferfleet.placing.prices.table import select, table
@@ -77,7 +77,7 @@ def decompose(ix: Index, settings: Settings, start: Choice) -> Decided:
     columns = _columns(fleet, known, found, [(start, *exact.get(part, ())) for part, start in enumerate(pieces)])
     ranks = {demand: place for place, rank in enumerate(levels(ix)) for demand in rank}
     chosen = assemble(columns, fleet.res, ranks, settings.time_limit, min(max(settings.gap, 1e-5), 1e-4))
-    choice = topped_up(ix, settings, _choice(ix, chosen))
+    choice = topped_up(ix, settings, choice_of(ix, chosen))
     waiting = float(np.dot(fleet.penalties, unserved(Use(ix, choice))))
     named = {pool.key: float(price) for pool, price in zip(ix.pools, prices, strict=False) if price > 1e-9}
     return Decided(choice, float(lows.sum()) - fleet.res.worth(prices) - waiting, named)
@@ -164,16 +164,6 @@ def _listed(fleet: Fleet, known: list[tuple[Pattern, ...]]) -> list[tuple[Patter
         for block, part in whole.items():
             found[part] = known[block]
     return found
-
-
-def _choice(ix: Index, chosen: list[Pattern]) -> Choice:
-    replicas, shares = [0] * len(ix.options), [0.0] * len(ix.arcs)
-    for pattern in chosen:
-        for way, count in pattern.replicas:
-            replicas[way] += count
-        for arc, share in pattern.shares:
-            shares[arc] += share
-    return tidy(ix, Choice(tuple(replicas), tuple(shares)))
 
 
 def _floors(fleet: Fleet, values: Floats, prices: Floats) -> tuple[Floats, dict[int, tuple[Pattern, ...]]]:

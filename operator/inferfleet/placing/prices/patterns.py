@@ -1,13 +1,13 @@
 """Ways to serve a block: one option, or one option full and another for the rest. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import NamedTuple
 
 import numpy as np
 
-from inferfleet.placing.choice import nominal
+from inferfleet.placing.choice import Choice, nominal, tidy
 from inferfleet.placing.index import ROUND, Index
 from inferfleet.placing.prices.blocks import Block
 from inferfleet.placing.prices.resources import Floats, Ints, Resources
@@ -29,6 +29,17 @@ class Pattern(NamedTuple):
     """Resource and amount."""
     waiting: tuple[tuple[int, float], ...] = ()
     """Demand and share that nobody serves."""
+
+
+def choice_of(ix: Index, patterns: Iterable[Pattern]) -> Choice:
+    """What patterns of different demands come to together."""
+    replicas, shares = [0] * len(ix.options), [0.0] * len(ix.arcs)
+    for pattern in patterns:
+        for way, count in pattern.replicas:
+            replicas[way] += count
+        for arc, share in pattern.shares:
+            shares[arc] += share
+    return tidy(ix, Choice(tuple(replicas), tuple(shares)))
 
 
 def joined(patterns: Sequence[Pattern]) -> Pattern:

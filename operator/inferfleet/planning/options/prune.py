@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 
+from inferfleet.placing.prune import replaces
 from inferfleet.placing.types import Demand, Option
 
 
@@ -59,16 +60,14 @@ def replaced(options: Sequence[Option], kept: Iterable[str]) -> set[str]:
     best: dict[tuple[str, frozenset[str]], list[Option]] = {}
     for option in sorted(options, key=lambda o: (o.accelerators, o.cost, *_order(o))):
         better = best.setdefault((option.pool, frozenset(option.capacity)), [])
-        if option.key in always or not any(_replaces(other, option) for other in better):
+        if option.key in always or not any(_instead(other, option) for other in better):
             better.append(option)
     return {o.key for o in options} - {o.key for found in best.values() for o in found}
 
 
-def _replaces(a: Option, b: Option) -> bool:
+def _instead(a: Option, b: Option) -> bool:
     enough = a.max_replicas is None or (b.max_replicas is not None and a.max_replicas >= b.max_replicas)
-    cheap = a.cost <= b.cost and a.accelerators <= b.accelerators and a.opening <= b.opening
-    fast = all(a.capacity[k] * (1 - a.margin) >= b.capacity[k] * (1 - b.margin) for k in b.capacity)
-    return enough and cheap and fast and a.min_replicas <= b.min_replicas and a.starting <= b.starting
+    return enough and replaces(a, b)
 
 
 def undominated(options: Sequence[Option], kept: Iterable[str], demand: str) -> list[Option]:
