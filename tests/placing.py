@@ -7,7 +7,8 @@ from math import ceil, inf
 
 from hypothesis import strategies as st
 
-from inferfleet.placing.types import Demand, Option, Pool, Problem, Provider, Settings
+from inferfleet.placing.place import place
+from inferfleet.placing.types import Demand, Option, Plan, Pool, Problem, Provider, Settings
 
 EXACT = Settings(time_limit=60.0)
 LOADS = st.sampled_from([0.0, 5.0, 30.0, 75.0, 120.0])
@@ -95,3 +96,8 @@ def _cost(problem: Problem, counts: tuple[int, ...]) -> float:
 def unlimited(problem: Problem) -> Problem:
     """With pools that never end."""
     return replace(problem, pools=tuple(replace(pool, accelerators=inf) for pool in problem.pools))
+
+
+async def solve(problem: Problem, settings: Settings) -> Plan:
+    """As the placement loop asks, without a process of its own."""
+    return place(problem, settings)

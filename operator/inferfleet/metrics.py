@@ -57,6 +57,10 @@ class Metrics:
             "Share of the planned cost that is not proven to be needed, in the last round.",
             registry=registry,
         )
+        self._of_models(registry)
+
+    def _of_models(self, registry: CollectorRegistry) -> None:
+        """What statuses say."""
         self.conditions = Replaced(
             Gauge(
                 "inferfleet_model_condition",

@@ -5,22 +5,19 @@ from dataclasses import replace
 import make
 from fakes.cluster import FakeCluster
 from harness import Operator, condition, stores, world
+from placing import solve
 from spilling import CHEAP, contended, replicas
 
 from inferfleet.catalog import loader
 from inferfleet.fleet.placer import Placer, Solve
 from inferfleet.fleet.types import Told
 from inferfleet.kube import kinds
-from inferfleet.placing.place import greedy_plan, place
+from inferfleet.placing.place import greedy_plan
 from inferfleet.placing.types import Plan, Problem, Settings
 
 SMALL = {"nodes": {"selector": {"size": "small"}, "replica": {"cpu": "500m", "memory": "1Gi"}}}
 LARGE = {"nodes": {"selector": {"size": "large"}, "replica": {"cpu": "500m", "memory": "1Gi"}}}
 ONE = {"min": 1, "max": 1}
-
-
-async def solve(problem: Problem, settings: Settings) -> Plan:
-    return place(problem, settings)
 
 
 def scarce(*models: make.Obj) -> FakeCluster:

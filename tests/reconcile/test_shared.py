@@ -10,19 +10,14 @@ from harness import Operator, condition, status, stores, world
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from placing import solve
 
 from inferfleet import names
 from inferfleet.catalog import loader
 from inferfleet.fleet.placer import Placer
 from inferfleet.kube import kinds
-from inferfleet.placing.place import place
-from inferfleet.placing.types import Plan, Problem, Settings
 
 TOGETHER = "assist_chat"
-
-
-async def solve(problem: Problem, settings: Settings) -> Plan:
-    return place(problem, settings)
 
 
 def both(**changes: Any) -> list[make.Obj]:

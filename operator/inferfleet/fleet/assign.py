@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import accelerator_of, room, size_of
@@ -56,14 +56,14 @@ def asked(plan: Plan) -> dict[str, Asked]:
 def _asked(workload: WorkloadPlan, whole: Valid, each: Valid) -> Asked:
     first = next(iter(workload.placements), None)
     return Asked(
-        each.question,
-        first.identity if first else None,
-        _expected(workload, whole) * _part(each, whole.members) if whole.members else _expected(workload, whole),
-        _in_parts(workload) and not whole.members,
-        workload.class_,
-        first.replicas if first else 0,
-        not shareable(each),
-        each.weight,
+        question=each.question,
+        chosen=first.identity if first else None,
+        expected=_expected(workload, whole) * _part(each, whole.members or (each,)),
+        parts=_in_parts(workload) and not whole.members,
+        label=workload.class_,
+        replicas=first.replicas if first else 0,
+        alone=not shareable(each),
+        weight=each.weight,
     )
 
 
@@ -71,8 +71,8 @@ def _part(each: Valid, members: Sequence[Valid]) -> float:
     """Of the tokens that several classes ask for together nothing tells the parts: by the requests that they declare,
     or as many of each.
     """
-    every = any(m.weight for m in members)
-    tokens = {m.workload.class_: (m.weight if every else 1.0) * counted(m.spec).p50 for m in members}
+    declared = any(m.weight for m in members)
+    tokens = {m.workload.class_: (m.weight if declared else 1.0) * counted(m.spec).p50 for m in members}
     return tokens[each.workload.class_] / sum(tokens.values())
 
 
@@ -124,8 +124,16 @@ def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapp
     sharing = None
     if len(members) > 1 and a.chosen is not None:
         sharing = Sharing(frozenset(map(name_of, members)), a.chosen, a.replicas)
-    found = Workload(name_of(owner), group, a.question, load, whole=not a.parts)
-    return replace(found, weight=a.weight, alone=a.alone, sharing=sharing)
+    return Workload(
+        key=name_of(owner),
+        group=group,
+        question=a.question,
+        load=load,
+        whole=not a.parts,
+        weight=a.weight,
+        alone=a.alone,
+        sharing=sharing,
+    )
 
 
 def rooms(
@@ -150,11 +158,10 @@ def assignments(known: Mapping[Owner, Asked], found: Fleet, plan: placing.Plan) 
     owners = {name_of(owner): owner for owner in known}
     best: dict[Owner, tuple[float, Identity, int]] = {}
     for placement in plan.placements:
-        way, names_of = found.ways[placement.key], sorted(placement.shares)
-        key = owners[names_of[0]][0]
-        label = shared(owners[name][1] for name in names_of) if way.mix else owners[names_of[0]][1]
-        e = way.mix or way.each[names_of[0]]
-        score = OBJECTIVES[known[owners[names_of[0]]].question.workload.objective].score(e)
+        way, first = found.ways[placement.key], min(placement.shares)
+        e, served = way.mix or way.each[first], [owners[name] for name in placement.shares]
+        owner = (served[0][0], shared(class_ for _, class_ in served))
+        score = OBJECTIVES[known[owners[first]].question.workload.objective].score(e)
         offered = (score, e.identity, placement.replicas)
-        best[key, label] = min(best.get((key, label), offered), offered)
+        best[owner] = min(best.get(owner, offered), offered)
     return {owner: Told(identity, replicas) for owner, (_, identity, replicas) in best.items()}

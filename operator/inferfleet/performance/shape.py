@@ -96,13 +96,9 @@ class Shape:
 def shape_of(setup: Setup) -> Shape:
     """Numbers of a transformer; raises ValueError where nothing is known of the format on the hardware."""
     model, quant, where, spread = setup.model, setup.quantization, setup.accelerator, setup.parallelism
-    speed = where.operations_for(quant)
-    if speed is None:
-        raise ValueError(f"nothing is known of {quant.name} on {where.name}: state `operations` of it in the catalog")
-    mixture = bool(model.experts)
-    dense_width = 2.0 if mixture and quant.bytes_per_weight < 1 else quant.bytes_per_weight
+    speed, guess = _speed(where, quant), setup.speculation
+    dense_width = 2.0 if model.experts and quant.bytes_per_weight < 1 else quant.bytes_per_weight
     expert_total, dense, output = _weights(model)
-    tensor, guess = max(1, spread.tensor), setup.speculation
     full, windowed = _cached(model)
     return Shape(
         dense_bytes=dense * dense_width,
@@ -113,7 +109,7 @@ def shape_of(setup: Setup) -> Shape:
         active_experts=float(model.active_experts or 0),
         layers=float(model.layers),
         linear_layers=float(model.layers - model.attention_layers),
-        expert_layers=float(model.layers - (model.dense_layers or 0)) if mixture else 0.0,
+        expert_layers=float(model.layers - (model.dense_layers or 0)) if model.experts else 0.0,
         hidden=float(model.hidden),
         full_values=full,
         window_values=windowed,
@@ -128,7 +124,7 @@ def shape_of(setup: Setup) -> Shape:
         link=_link(where),
         memory=float(where.memory or 0),
         accelerators=float(spread.accelerators),
-        tensor=float(tensor),
+        tensor=float(max(1, spread.tensor)),
         data=float(spread.data),
         expert=float(spread.expert),
         pipeline=float(spread.pipeline),
@@ -146,6 +142,14 @@ def shape_of(setup: Setup) -> Shape:
         system=where.name,
         format=quant.name,
     )
+
+
+def _speed(where: Accelerator, quant: Quantization) -> float:
+    """Operations per second of one accelerator in the format."""
+    speed = where.operations_for(quant)
+    if speed is None:
+        raise ValueError(f"nothing is known of {quant.name} on {where.name}: state `operations` of it in the catalog")
+    return speed
 
 
 def accepted_tokens(tokens: int, acceptance: float) -> float:
