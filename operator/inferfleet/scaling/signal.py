@@ -11,6 +11,10 @@ from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
 
 
+Buckets = tuple[tuple[float, float], ...]
+"""A histogram as exposed: (upper bound, observations up to it since the start), rising; the last bound is infinite."""
+
+
 @dataclass(frozen=True)
 class PodSample:
     """One scrape. Counters are totals since the pod started; `at` is seconds on the monotonic clock."""
@@ -33,6 +37,16 @@ class PodSample:
     """Prompt tokens of requests that were answered."""
     arrived: float
     """Prompt tokens that came, those of refused requests included; estimated from their size."""
+    kv_used: float = 0.0
+    """Share of the KV cache that is taken, 0 to 1."""
+    kv_tokens: float = 0.0
+    """Tokens that the KV cache holds; 0: not told."""
+    cached: float = 0.0
+    """Prompt tokens that were found in the prefix cache (a counter)."""
+    ttft: Buckets = ()
+    """Time to the first token in seconds, of requests since the start."""
+    itl: Buckets = ()
+    """Seconds between tokens, since the start."""
 
 
 Window = tuple[PodSample, ...]
