@@ -15,6 +15,7 @@ from placing import solve
 from inferfleet import names
 from inferfleet.catalog import loader
 from inferfleet.fleet.placer import Placer
+from inferfleet.fleet.types import Told
 from inferfleet.kube import kinds
 
 TOGETHER = "assist_chat"
@@ -165,6 +166,40 @@ async def test_classes_part_when_they_do_not_go_together_any_more() -> None:
     await fleet.settle()
     assert fleet.pods() == {"chat": 1, "assist": 1}
     assert fleet.selected() == {"chat": "chat", "assist": "assist"}
+
+
+def apart(fleet: Fleet) -> dict[str, Told]:
+    """As the program says it that weighs what runs in the end, and not how to get there."""
+    (live,) = fleet.cluster.all(kinds.DEPLOYMENT)
+    labels = live["metadata"]["labels"]
+    identity = (labels[names.LABEL_POOL], labels[names.LABEL_VARIANT], labels[names.LABEL_ENGINE])
+    return {class_: Told(identity, 1) for class_ in ("chat", "assist")}
+
+
+async def test_classes_that_have_no_room_to_part_stay_together() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.operator.scaled = replace(fleet.operator.scaled, assigned=apart(fleet))
+    fleet.cluster.put(make.node(cpu="1"))
+    for _ in range(3):
+        await fleet.operator.once()
+        assert fleet.pods() == {TOGETHER: 1}
+        assert condition(fleet.cluster, "Planned")[0] == "True"
+    fleet.cluster.put(make.node(cpu="1500m"))
+    await fleet.operator.once()
+    assert fleet.pods() == {TOGETHER: 1, "chat": 1, "assist": 1}
+
+
+async def test_classes_that_do_not_go_together_and_have_no_room_to_part_are_served_as_they_are() -> None:
+    fleet = Fleet(there())
+    await fleet.settle()
+    fleet.operator.scaled = replace(fleet.operator.scaled, assigned=apart(fleet))
+    fleet.cluster.put(make.node(cpu="500m"))
+    fleet.cluster.put(make.workload_class("assist", priority=1000))
+    await fleet.operator.once()
+    assert fleet.pods() == {TOGETHER: 1}
+    assert condition(fleet.cluster, "Planned")[1] == "NoCandidate"
+    assert condition(fleet.cluster, "Ready")[0] == "True"
 
 
 async def test_what_is_shared_serves_on_when_one_of_its_classes_vanishes() -> None:

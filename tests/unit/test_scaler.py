@@ -200,6 +200,15 @@ def test_after_a_restart_under_load_nothing_is_said_before_a_rate_is_known() -> 
     assert loop.scaler.served(KEY) == {"chat": 50.0}
 
 
+def test_until_a_rate_is_known_pods_are_given_no_more_to_carry_than_they_measured_that_they_can() -> None:
+    loop = Loop()
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition()})
+    assert loop.target.planned_capacity > 100
+    assert loop.scaler.demands() == {(KEY, "chat"): loop.target.replicas * 100 * loop.target.utilization}
+    loop.round([pod(1, loop.placement)], {"uid-1": exposition()})
+    assert loop.scaler.demands() == {(KEY, "chat"): 0}
+
+
 def test_a_moment_of_unreadiness_does_not_change_the_boot_time() -> None:
     loop = Loop()
     again = pod(1, loop.placement)

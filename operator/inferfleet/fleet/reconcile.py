@@ -19,7 +19,7 @@ from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.share import together
+from inferfleet.fleet.share import Items, stuck, together
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
 from inferfleet.fleet.types import Applied, Key, Obj, Observed, Plan, Problem, Told
 from inferfleet.fleet.unobeyed import unobeyed
@@ -110,9 +110,10 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
     replicas = {class_: count for class_, count in asked.items() if count is not None}
     try:
         validated = validate(seen, context.catalog, context.settings)
-        if not isinstance(validated, Problem):
-            validated = together(validated, decided.assigned or {}, seen, (context.catalog, context.settings))
-        plan = make_plan(seen, validated, replicas, decided.assigned)
+        if isinstance(validated, Problem):
+            plan = make_plan(seen, validated, replicas)
+        else:
+            plan = _planned(seen, validated, replicas, decided.assigned, context)
         model = view(seen)
         if model is None:
             return plan, []
@@ -125,6 +126,19 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
             Reason.INTERNAL_ERROR, f"a bug of the operator: {type(error).__name__}: {error}; please report it"
         )
         return make_plan(seen, problem, replicas), []
+
+
+def _planned(
+    seen: Observed, items: Items, replicas: Mapping[str, int], assigned: Mapping[str, Told] | None, context: Context
+) -> Plan:
+    """With the classes together that are to be; also those that are to part and have no room to."""
+    world = context.catalog, context.settings
+    plan = make_plan(seen, together(items, assigned or {}, seen, world), replicas, assigned)
+    kept = stuck(plan, seen, assigned or {})
+    if kept is None:
+        return plan
+    again = make_plan(seen, together(items, kept, seen, world), replicas, kept)
+    return again if stuck(again, seen, kept) is None else plan
 
 
 def _named_classes(seen: Observed, spec: ModelSpec) -> dict[str, WorkloadClassSpec]:

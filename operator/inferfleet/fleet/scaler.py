@@ -192,11 +192,15 @@ class Scaler:
 
 
 def _load(last: Round, target: Target, serving: int) -> float:
-    """What was asked for; while that is not known all that what serves was given replicas for."""
+    """What was asked for; while that is not known all that what serves has replicas for.
+
+    As fast as they are: by the estimate that they were planned with it might be more than they can do.
+    """
     asked = last.demand.tokens_per_second
     if not serving or (last.served is not None and last.decision.fresh):
         return asked
-    return max(asked, target.replicas * target.planned_capacity * target.utilization)
+    speed = last.measured.tokens_per_second if last.measured else target.planned_capacity
+    return max(asked, target.replicas * speed * target.utilization)
 
 
 def _news(before: Round, after: Round, target: Target) -> bool:

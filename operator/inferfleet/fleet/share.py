@@ -8,13 +8,13 @@ from inferfleet.api.model import Demand
 from inferfleet.api.model import Workload as Declared
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.pools import Tenant, pool, yielding
-from inferfleet.fleet.types import Blocked, Observed, PoolView, Valid
+from inferfleet.fleet.types import Blocked, Observed, Plan, PoolView, Told, Valid
 from inferfleet.fleet.validate import vanished
-from inferfleet.planning.options.merge import Workload, merged
+from inferfleet.planning.options.merge import Workload, alike, merged
 from inferfleet.planning.types import Question
 from inferfleet.settings import Settings
 
-SHARING = False
+SHARING = True
 """Whether the program may put classes together: what it chooses is not steady yet once the pods have measured."""
 Items = tuple[Valid | Blocked, ...]
 World = tuple[Catalog, Settings]
@@ -23,8 +23,8 @@ World = tuple[Catalog, Settings]
 def together(items: Items, assigned: Mapping[str, object], seen: Observed, world: World) -> Items:
     """The classes by themselves, but those in one that are assigned a placement in common (`assigned` by class label).
 
-    Not while one of them cannot be planned: then each is for itself. Until the program has spoken, after a restart,
-    what is served together stays together.
+    Not while one of them cannot be planned, or is not like the others any more: then each is for itself. Until the
+    program has spoken, after a restart, what is served together stays together.
     """
     told = {class_ for label in assigned for class_ in names.classes_of(label)}
     kept = {label for label in seen.served_by.values() if not told.intersection(names.classes_of(label))}
@@ -32,10 +32,23 @@ def together(items: Items, assigned: Mapping[str, object], seen: Observed, world
     for label in sorted({*assigned, *kept}):
         members = [found.get(class_) for class_ in names.classes_of(label)]
         able = [m for m in members if isinstance(m, Valid) and shareable(m)]
-        if 1 < len(able) == len(members):
+        if 1 < len(able) == len(members) and alike(_asked(able)):
             found = {class_: item for class_, item in found.items() if item not in able}
             found[label] = _as_one(label, able, seen, world)
     return tuple(found.values())
+
+
+def stuck(plan: Plan, seen: Observed, assigned: Mapping[str, Told]) -> dict[str, Told] | None:
+    """What to assign instead where classes are to part and one of them has no place beside what serves them together:
+    that goes on serving them. None: there is no such class.
+    """
+    nowhere = {class_ for w in plan.workloads if not w.planned for class_ in w.classes}
+    labels = {label for class_ in nowhere if len(names.classes_of(label := seen.served_by.get(class_, class_))) > 1}
+    there = {p.class_: Told(p.identity, p.replicas) for p in seen.live if p.class_ in labels and not p.spill}
+    if not there:
+        return None
+    parting = {class_ for label in there for class_ in names.classes_of(label)}
+    return {label: told for label, told in assigned.items() if parting.isdisjoint(names.classes_of(label))} | there
 
 
 def shareable(valid: Valid) -> bool:
@@ -46,8 +59,7 @@ def shareable(valid: Valid) -> bool:
 def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) -> Valid | Blocked:
     if problem := vanished(seen.running(label), seen, world[0]):
         return Blocked(label, problem)
-    found = [Workload(m.workload.class_, "", m.question, m.declared_demand, weight=m.weight) for m in members]
-    question = _question(label, merged(found), seen, world)
+    question = _question(label, merged(_asked(members)), seen, world)
     return Valid(
         _declared(label, [m.workload for m in members]),
         question.workload,
@@ -56,6 +68,10 @@ def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) 
         moves_paused=any(m.moves_paused for m in members),
         members=tuple(members),
     )
+
+
+def _asked(members: Sequence[Valid]) -> list[Workload]:
+    return [Workload(m.workload.class_, "", m.question, m.declared_demand, weight=m.weight) for m in members]
 
 
 def _question(label: str, asked: Question, seen: Observed, world: World) -> Question:

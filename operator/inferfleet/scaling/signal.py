@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from types import MappingProxyType
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
-
 
 Buckets = tuple[tuple[float, float], ...]
 """A histogram as exposed: (upper bound, observations up to it since the start), rising; the last bound is infinite."""
@@ -91,7 +91,7 @@ _SINCE_START = ("arrivals", "generated", "prompted")
 
 def parse(text: str, at: float) -> PodSample:
     """Sum each metric over its labels. Raises ValueError for text that is no exposition, or lacks a metric."""
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if field := _FIELDS.get(sample.name):

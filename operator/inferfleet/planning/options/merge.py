@@ -78,7 +78,7 @@ class Sharing:
 def sets(workloads: Sequence[Workload]) -> list[tuple[Workload, ...]]:
     """Of two and more workloads of one Model that one placement may serve, in a stable order."""
     ordered = sorted((w for w in workloads if not w.alone), key=lambda w: (_strictness(w), w.key))
-    return [found for found in _tried(ordered) if _alike(found) and len(_label(found)) <= LONGEST]
+    return [found for found in _tried(ordered) if alike(found) and len(_label(found)) <= LONGEST]
 
 
 def _label(found: Sequence[Workload]) -> str:
@@ -98,7 +98,7 @@ def _strictness(w: Workload) -> tuple[bool, timedelta]:
     return slo.deadline is not None, slo.tpot or slo.end_to_end or slo.ttft or timedelta.max
 
 
-def _alike(found: Sequence[Workload]) -> bool:
+def alike(found: Sequence[Workload]) -> bool:
     """Whether pods could be told one thing, for the least money: the same engine settings, no other goal, no pause.
 
     Nothing tells their requests apart there, so none comes first, and none has a deadline that others have not.
