@@ -1,10 +1,11 @@
-"""A pool that is too small for all: who spills over, who is moved or evicted, and what users are told of it."""
+"""A pool that is too small for all, and pods that are enough for several classes: who moves, and what users see."""
 
 import copy
 import json
 from collections import Counter
 from typing import Any
 
+from e2e.access import answers, reach
 from e2e.stories.fleet import Obj, quickstart
 from e2e.stories.space import Space
 from inferfleet.api.quantities import parse_quantity
@@ -75,3 +76,23 @@ def test_who_can_do_elsewhere_makes_room_and_serves_on(space: Space) -> None:
 
     space.kubectl("delete", "model", "important")
     _comes_to(space, "demo", {"cheap": 1, "dear": 1})
+
+
+def test_two_classes_that_one_pod_can_serve_share_it_each_at_its_own_address(space: Space) -> None:
+    pool, class_, model = quickstart(space.namespace)
+    other = copy.deepcopy(class_)
+    other["metadata"]["name"] += "-more"
+    names = sorted(c["metadata"]["name"] for c in (class_, other))
+    model["spec"]["workloads"].append(model["spec"]["workloads"][0] | {"class": other["metadata"]["name"]})
+    space.apply(pool, class_, other, model)
+
+    def shared() -> bool:
+        placements = space.model().get("status", {}).get("placements", [])
+        return [(p["classes"], p["ready"]) for p in placements] == [(names, 1)]
+
+    space.wait("one pod for both", shared)
+    services = space.list("services", "inferfleet.io/managed=true")
+    assert len(services) == 2
+    for service in services:
+        with reach(space.cluster, space.namespace, service["metadata"]["name"]) as url:
+            space.wait(f"an answer of {url}", lambda url=url: answers(url), 60)  # type: ignore[misc]

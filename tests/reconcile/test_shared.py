@@ -42,7 +42,7 @@ class Fleet:
 
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster, self.operator = cluster, Operator(cluster)
-        self.placer = Placer(loader.load(), solve, sharing=True)
+        self.placer = Placer(loader.load(), solve)
         labels = ("chat", "assist", TOGETHER)
         self.demand = {(self.operator.key, label): 20.0 for label in labels}
 

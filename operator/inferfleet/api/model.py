@@ -122,7 +122,7 @@ class PlacementPolicy(Api):
         bool,
         Field(
             description="Whether one placement may serve this and other workloads of the Model, where that is cheaper: "
-            "only with equal engine settings, priority and deadline. Default true. In this release nothing is shared."
+            "only with equal engine settings, priority and deadline. Default true."
         ),
     ] = True
 

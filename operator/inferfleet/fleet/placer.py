@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import Stores, node, read_pools
-from inferfleet.fleet.share import SHARING
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
 from inferfleet.placing.process import place_apart
@@ -45,8 +44,8 @@ class Round:
 class Placer:
     """Remembers between rounds."""
 
-    def __init__(self, catalog: Catalog, solve: Solve = place_apart, *, sharing: bool = SHARING) -> None:
-        self._catalog, self._solve, self._sharing = catalog, solve, sharing
+    def __init__(self, catalog: Catalog, solve: Solve = place_apart) -> None:
+        self._catalog, self._solve = catalog, solve
         self._known: dict[Key, dict[str, Asked]] = {}
         self._standing: dict[Key, Counter[str]] = {}
         self._told: dict[Key, dict[str, Told]] = {}
@@ -102,7 +101,7 @@ class Placer:
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = sum(self._standing.values(), Counter[str]())
         there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
-        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=self._sharing)
+        found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo)
         plan = await self._solve(found.problem, SOLVER)
         self._knows = True
         if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs

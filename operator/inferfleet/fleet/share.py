@@ -14,8 +14,6 @@ from inferfleet.planning.options.merge import Workload, alike, merged
 from inferfleet.planning.types import Question
 from inferfleet.settings import Settings
 
-SHARING = True
-"""Whether the program may put classes together: what it chooses is not steady yet once the pods have measured."""
 Items = tuple[Valid | Blocked, ...]
 World = tuple[Catalog, Settings]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import node, read_pools
 from inferfleet.fleet.placer import SOLVER
-from inferfleet.fleet.share import SHARING
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.offline.world import World
 from inferfleet.planning.evaluate.memo import Memo
@@ -39,7 +38,7 @@ def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[st
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
     held = sum((standing(plan) for _, plan in plans), Counter(others))
     there = rooms(pools, [node(o) for o in world.stores.nodes.values()], held, world.catalog)
-    problem = fleet(workloads(known, {}), there, memo, sharing=SHARING)
+    problem = fleet(workloads(known, {}), there, memo)
     plan = place(problem.problem, SOLVER)
     note = f"placed together as one fleet: at most {plan.gap:.1%} above the least cost there is ({plan.status})"
     return Chosen(assignments(known, problem, plan), note)
