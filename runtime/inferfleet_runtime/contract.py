@@ -74,6 +74,8 @@ class Metric:
     PREFIX_CACHE_QUERIES = "vllm:prefix_cache_queries_total"
     """Prompt tokens of requests that have ended; what follows counts some of them."""
     PREFIX_CACHE_HITS = "vllm:prefix_cache_hits_total"
+    KV_CACHE_TOKENS = "inferfleet:kv_cache_tokens"
+    """Gauge: how many tokens the KV cache holds; absent where the engine does not say."""
     DRAFT_TOKENS = "vllm:spec_decode_num_draft_tokens_total"
     """Proposed tokens of requests that have ended; only where the pod speculates, like what follows."""
     ACCEPTED_TOKENS = "vllm:spec_decode_num_accepted_tokens_total"

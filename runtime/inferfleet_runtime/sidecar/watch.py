@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.engines.readings import Readings, read
 from inferfleet_runtime.engines.vendors.vendor import VendorEngine, adapter_dir
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.sidecar import bench
 from inferfleet_runtime.sidecar.client import DownError, EngineClient, Model, RefusedError, SilentError
-from inferfleet_runtime.sidecar.exposition import Readings, read
 from inferfleet_runtime.sidecar.health import Health, Timing
 from inferfleet_runtime.sidecar.series import Own
 from inferfleet_runtime.sidecar.weights import served_name, wrong_model
