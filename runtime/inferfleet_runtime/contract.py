@@ -75,7 +75,7 @@ class Metric:
     """Prompt tokens of requests that have ended; what follows counts some of them."""
     PREFIX_CACHE_HITS = "vllm:prefix_cache_hits_total"
     KV_CACHE_TOKENS = "inferfleet:kv_cache_tokens"
-    """Gauge: how many tokens the KV cache holds; absent where the engine does not say."""
+    """Gauge: how many tokens the KV cache holds; 0 or absent where nobody knows, and where there is none."""
     DRAFT_TOKENS = "vllm:spec_decode_num_draft_tokens_total"
     """Proposed tokens of requests that have ended; only where the pod speculates, like what follows."""
     ACCEPTED_TOKENS = "vllm:spec_decode_num_accepted_tokens_total"

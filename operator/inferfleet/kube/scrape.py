@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import aiohttp
@@ -9,11 +10,13 @@ import aiohttp
 MAX_BYTES = 2 * 1024 * 1024
 CHUNK = 64 * 1024
 AT_ONCE = 256
-HEADERS = {
-    "Accept": "text/plain;version=0.0.4",
-    # unpacking a page takes longer than reading it, and a small packed one may hold any number of bytes
-    "Accept-Encoding": "identity",
-}
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Accept": "text/plain;version=0.0.4",
+        # unpacking a page takes longer than reading it, and a small packed one may hold any number of bytes
+        "Accept-Encoding": "identity",
+    }
+)
 
 
 class Page(NamedTuple):
