@@ -9,7 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from inferfleet_runtime.engines.page import Sample, read
+from inferfleet_runtime.engines.page import MOST_LABEL_SETS, LabelSets, Sample, read
 
 NAMES = ("a_total", "vllm:b", "b", "b_bucket", "b_total", "vllm:bb")
 WANTED = {b"a_total": "a_total", b"vllm:b": "vllm:b", b"b_bucket": "b_bucket"}
@@ -26,9 +26,10 @@ def theirs(page: bytes) -> Found:
     return found
 
 
-def ours(page: bytes) -> Found:
+def ours(page: bytes, known: LabelSets | None = None) -> Found:
     """The same of ours."""
-    return {name: [(dict(s.labels), s.value) for s in samples] for name, samples in read(page, WANTED).items()}
+    found = read(page, WANTED, known)
+    return {name: [(dict(s.labels), s.value) for s in samples] for name, samples in found.items()}
 
 
 def comparable(found: Found) -> dict[str, list[tuple[list[tuple[str, str]], str]]]:
@@ -88,23 +89,28 @@ comments = st.sampled_from(
 @given(lines=st.lists(sample_lines() | comments, max_size=12))
 def test_a_page_gives_the_samples_that_the_reference_parser_finds(lines: list[str]) -> None:
     page = "".join(f"{line}\n" for line in lines).encode()
-    assert comparable(ours(page)) == comparable(theirs(page))
+    known: LabelSets = {}
+    for _ in range(2):  # with labels that are new and with those that are known
+        assert comparable(ours(page, known)) == comparable(theirs(page))
 
 
 @settings(max_examples=300)
 @given(line=sample_lines(), at=st.integers(0, 80), cut=st.integers(0, 3), put=st.sampled_from(list('",={}\\ #0a')))
-@example(line='b_bucket{le="} 5', at=200, cut=0, put="")
-@example(line='b_bucket{le="1",le="2"} 5', at=200, cut=0, put="")
-@example(line='vllm:b{a="1"b="2"} 5', at=200, cut=0, put="")
-@example(line="vllm:b 1_0", at=200, cut=0, put="")
-@example(line="vllm:b 0x10", at=200, cut=0, put="")
+@example(line='b_bucket{le="1"} 5', at=14, cut=1, put="")
+@example(line='b_bucket{le="1",engine="2"} 5', at=15, cut=8, put=',le="')
+@example(line='vllm:b{a="1",b="2"} 5', at=12, cut=1, put="")
+@example(line='vllm:b{a="1"} 10', at=15, cut=0, put="_")
+@example(line='vllm:b{a="1"} 0', at=15, cut=0, put="x1")
+@example(line='vllm:b{a="1"} 5', at=12, cut=0, put='} 3 # {b="1"')
 def test_no_line_is_taken_for_another_number_than_the_reference_parser_reads(
     line: str, at: int, cut: int, put: str
 ) -> None:
     assume("# {" not in line)  # exemplars are not looked at
     page = f"{line[:at]}{put}{line[at + cut :]}\n".encode()
+    known: LabelSets = {}
+    ours(f"{line}\n".encode(), known)
     try:
-        mine = comparable(ours(page))
+        mine = comparable(ours(page, known))
     except ValueError:
         return  # it may refuse more: such a pod counts as silent
     if mine:
@@ -173,3 +179,11 @@ def test_a_long_line_of_nonsense_takes_no_longer_than_its_length() -> None:
     page = b"vllm:b{" + b'a="\\\\",' * 20_000 + b"\n"
     with pytest.raises(ValueError, match="no sample"):
         read(page, WANTED)
+
+
+def test_label_sets_are_not_remembered_without_end() -> None:
+    known: LabelSets = {}
+    lines = (f'vllm:b{{pod="{number}"}} {number}\n' for number in range(MOST_LABEL_SETS + 1))
+    read("".join(lines).encode(), WANTED, known)
+    assert read(b'vllm:b{pod="x"} 7\n', WANTED, known) == {"vllm:b": [Sample({"pod": "x"}, 7.0)]}
+    assert len(known) == 1

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
 from inferfleet_runtime.engines.metric_names import OWN, Names
+from inferfleet_runtime.engines.page import LabelSets
 from inferfleet_runtime.engines.readings import Readings, read
 
 Buckets = tuple[tuple[float, float], ...]
@@ -111,13 +112,14 @@ _SINCE_START = ("arrivals", "generated", "prompted")
 """Counters that a restart sets back, each of which may be the only one that grew before: while all was refused, say."""
 
 
-def parse(page: bytes, at: float) -> PodSample:
+def parse(page: bytes, at: float, known: LabelSets | None = None) -> PodSample:
     """What a pod of ours, or the sidecar beside an engine, said at `at`; each metric is summed over its labels.
 
     Raises ValueError for what is no exposition, and by name for metrics that are missing or no finite numbers. What
-    not every engine tells, the KV cache and latencies, keeps its default then.
+    not every engine tells, the KV cache and latencies, keeps its default then. `known`, the same at every call, makes
+    it faster, and is filled.
     """
-    found = read(page, _NEEDED)
+    found = read(page, _NEEDED, known)
     values = found.values
     missing = sorted(name for name in _REQUIRED if name not in values)
     missing += [] if _LENGTHS in found.distributions else [f"{_LENGTHS}_sum", f"{_LENGTHS}_count"]
@@ -160,6 +162,13 @@ def ages(windows: Mapping[str, Window], now: float) -> dict[str, float]:
 def extend(window: Window, sample: PodSample, span: float) -> Window:
     """The window with one more sample, cut to `span` seconds; a counter that fell starts a new window."""
     if window and any(getattr(sample, name) < getattr(window[-1], name) for name in _SINCE_START):
+        return (sample,)
+    return (*(s for s in window if s.at >= sample.at - span), sample)
+
+
+def extend_gateway(window: GatewayWindow, sample: GatewaySample, span: float) -> GatewayWindow:
+    """As `extend` for what a gateway counted."""
+    if window and sample.requests < window[-1].requests:
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
 

@@ -35,8 +35,16 @@ class Sample(NamedTuple):
     """May be infinite or not a number."""
 
 
-def read(page: bytes, wanted: Mapping[bytes, str]) -> dict[str, list[Sample]]:
+LabelSets = dict[bytes, Mapping[str, str]]
+"""Labels by how they are written."""
+MOST_LABEL_SETS = 20_000
+
+
+def read(page: bytes, wanted: Mapping[bytes, str], known: LabelSets | None = None) -> dict[str, list[Sample]]:
     """Samples in their order by what `wanted` calls their series; absent ones are missing.
+
+    Labels are the same at every scrape of a pod and of its like, and take most of the time: who reads pages again and
+    again passes the same `known` each time, which is filled here.
 
     Raises ValueError for a page that ends within a line, a wanted line that is no sample, and for a page without
     wanted series that is no exposition: that of another server, say.
@@ -44,6 +52,9 @@ def read(page: bytes, wanted: Mapping[bytes, str]) -> dict[str, list[Sample]]:
     if not page.endswith((b"\n", _END)) and page:
         last = page.rpartition(b"\n")[2]
         raise ValueError(f"metrics are cut off within the line {_shown(last)}")
+    known = {} if known is None else known
+    if len(known) > MOST_LABEL_SETS:
+        known.clear()  # of models that are long gone, mostly
     found: dict[str, list[Sample]] = {}
     for line in page.split(b"\n"):
         head = line.partition(b"{")[0]
@@ -54,13 +65,25 @@ def read(page: bytes, wanted: Mapping[bytes, str]) -> dict[str, list[Sample]]:
             name = wanted.get(first[0]) if first else None
             if name is None:
                 continue
-        found.setdefault(name, []).append(_sample(line))
+        found.setdefault(name, []).append(_sample_again(line, len(head), known) or _sample(line, known))
     if not found:
         _check_first(page)
     return found
 
 
-def _sample(line: bytes) -> Sample:
+def _sample_again(line: bytes, start: int, known: LabelSets) -> Sample | None:
+    """Of a line whose labels are known and that has nothing behind its number; None of another."""
+    left, _, number = line.rpartition(b"} ")
+    labels = known.get(left[start + 1 :])
+    if labels is None or b"_" in number:  # which Python has in numbers, and nobody else
+        return None
+    try:
+        return Sample(labels, float(number))
+    except ValueError:
+        return None
+
+
+def _sample(line: bytes, known: LabelSets) -> Sample:
     match = _LINE.fullmatch(line.decode(errors="replace"))
     if match is None:
         raise ValueError(f"no sample of a metric: {_shown(line)}")
@@ -74,9 +97,12 @@ def _sample(line: bytes) -> Sample:
     try:
         if time:
             float(time)
-        return Sample(labels, float(number))
+        sample = Sample(labels, float(number))
     except ValueError as error:
         raise ValueError(f"no number: {_shown(line)}") from error
+    if inside:
+        known[inside.encode()] = labels
+    return sample
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -87,7 +113,7 @@ def _check_first(page: bytes) -> None:
     """Whether what comes first is of the format. Raises ValueError."""
     first = next((line.strip() for line in page.split(b"\n") if line.strip()), b"#")
     if not first.startswith(b"#"):
-        _sample(first)
+        _sample(first, {})
 
 
 def _shown(line: bytes) -> str:

@@ -7,7 +7,7 @@ from math import inf, isfinite, isnan, nan
 from inferfleet_runtime.contract import Metric
 from inferfleet_runtime.engines import page as pages
 from inferfleet_runtime.engines.metric_names import HISTOGRAMS, MEANS, Names, Series, wanted
-from inferfleet_runtime.engines.page import Sample
+from inferfleet_runtime.engines.page import LabelSets, Sample
 
 REQUIRED = (Metric.REQUESTS_RUNNING, Metric.REQUESTS_WAITING)
 """Without these an engine's series say nothing about its load."""
@@ -84,18 +84,18 @@ class Readings:
         return found or Distribution({}, self.generated or 0.0, self.ended)
 
 
-def read(page: bytes, series: Names) -> Readings:
-    """Sum each metric over its labels. Raises ValueError for what is no exposition."""
-    samples = pages.read(page, wanted(series))
+def read(page: bytes, series: Names, known: LabelSets | None = None) -> Readings:
+    """Sum each metric over its labels. Raises ValueError for what is no exposition. `known`: as of `page.read`."""
+    samples = pages.read(page, wanted(series), known)
     values: dict[str, float] = {}
     distributions: dict[str, Distribution] = {}
-    for name, known in series.items():
+    for name, where in series.items():
         if name in HISTOGRAMS:
-            one = _distribution(known, samples)
+            one = _distribution(where, samples)
             if one:
                 distributions[name] = one
         else:
-            value = _value(known, samples, mean=name in MEANS)
+            value = _value(where, samples, mean=name in MEANS)
             if value is not None:
                 values[name] = value
     return Readings(values, _finished(series, samples), distributions)
