@@ -1,9 +1,12 @@
 """What one page of a pod says, how old signals are, and the windows that they make."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from inferfleet.scaling.signal import (
     GatewaySample,
@@ -13,6 +16,7 @@ from inferfleet.scaling.signal import (
     parse,
 )
 from inferfleet_runtime.contract import Metric
+from inferfleet_runtime.front.metrics import Metrics
 
 NEEDED = {
     Metric.ARRIVAL_REQUESTS: 7,
@@ -65,6 +69,31 @@ def test_what_cannot_be_a_number_of_what_is_optional_hides_nothing_else() -> Non
 def test_a_page_that_lacks_what_is_needed_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         parse(page(without=name), 9.0)
+
+
+def as_openmetrics(registry: CollectorRegistry) -> bytes:
+    """With the colons of names, which this format may escape."""
+    return openmetrics.generate_latest(registry, escaping="allow-utf-8")
+
+
+@pytest.mark.parametrize("latest", [generate_latest, as_openmetrics])
+def test_the_bundled_runtimes_page_is_read_in_both_formats(latest: Callable[[CollectorRegistry], bytes]) -> None:
+    metrics = Metrics(CollectorRegistry(), 'team/"odd\\name"', context_tokens=100)
+    metrics.watch(lambda: 3.0, lambda: 2.0, lambda: 0.5)
+    metrics.follow(lambda: {Metric.PREFIX_CACHE_HITS: 40.0})
+    metrics.kv_tokens.set(400)
+    metrics.arrivals.inc(9)
+    metrics.generation_tokens.inc(120)
+    for seconds in (0.03, 0.3, 3000.0):
+        metrics.ttft.observe(seconds)
+    for tokens in (20, 30):
+        metrics.request_tokens.observe(tokens)
+    sample = parse(latest(metrics.registry), 9.0)
+    assert (sample.running, sample.waiting, sample.arrivals, sample.generated) == (3, 2, 9, 120)
+    assert (sample.finished, sample.finished_tokens) == (2, 50)
+    assert (sample.kv_used, sample.kv_tokens, sample.cached) == (0.5, 400, 40)
+    assert [count for bound, count in sample.ttft if bound in (0.02, 0.04, 0.5, inf)] == [0, 1, 2, 3]
+    assert sample.itl[-1] == (inf, 0)
 
 
 def test_labels_that_were_read_before_change_nothing() -> None:

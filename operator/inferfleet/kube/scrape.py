@@ -12,6 +12,7 @@ CHUNK = 64 * 1024
 AT_ONCE = 256
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
+        # the other format may write the colons of names as underscores
         "Accept": "text/plain;version=0.0.4",
         # unpacking a page takes longer than reading it, and a small packed one may hold any number of bytes
         "Accept-Encoding": "identity",

@@ -96,5 +96,5 @@ SGLANG = VendorEngine(
     modalities=("Text", "Embedding"),
     startup_seconds=MappingProxyType({"cuda": 900.0, "rocm": 900.0}),
     speculation=MappingProxyType({"cuda": _METHODS, "rocm": _METHODS}),
-    lacks=("Medusa", "a second served name", "queue time as a histogram"),
+    lacks=("Medusa", "a second served name"),
 )
