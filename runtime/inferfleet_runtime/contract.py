@@ -69,6 +69,8 @@ class Metric:
     REQUEST_GENERATION_TOKENS = "vllm:request_generation_tokens"  # histogram; _sum and _count
     TTFT = "vllm:time_to_first_token_seconds"  # histogram
     INTER_TOKEN_LATENCY = "vllm:inter_token_latency_seconds"  # noqa: S105  histogram
+    REQUEST_TPOT = "vllm:request_time_per_output_token_seconds"
+    """Histogram: of each finished request the mean time between its tokens, which is what a target is about."""
     E2E_LATENCY = "vllm:e2e_request_latency_seconds"  # histogram
     QUEUE_TIME = "vllm:request_queue_time_seconds"  # histogram
     PREFIX_CACHE_QUERIES = "vllm:prefix_cache_queries_total"

@@ -92,7 +92,9 @@ def test_tokens_and_requests_are_found_under_every_engines_names(
         ("vllm-0.8", Metric.INTER_TOKEN_LATENCY, ("0.025", 30_000), 950.25, 40_501),
         ("sglang", Metric.TTFT, ("0.2", 9000), 2351.5, 11_008),
         ("sglang", Metric.QUEUE_TIME, ("0.5", 11_000), 400.0, 11_008),
-        ("tensorrt-llm", Metric.INTER_TOKEN_LATENCY, ("0.025", 440), 7.5, 450),
+        ("vllm", Metric.REQUEST_TPOT, ("0.025", 600), 15.0, 680),
+        ("sglang", Metric.REQUEST_TPOT, ("0.025", 11_000), 132.0, 11_008),
+        ("tensorrt-llm", Metric.REQUEST_TPOT, ("0.025", 440), 7.5, 450),
         ("triton-tensorrt-llm", Metric.TTFT, ("0.5", 190), 46.0, 208),  # from milliseconds
         ("tgi", Metric.INTER_TOKEN_LATENCY, ("0.02", 300), 27.5, 1000),
         ("lmdeploy", Metric.INTER_TOKEN_LATENCY, ("0.01", 100), 150.0, 9021),  # the newer of two names
@@ -114,7 +116,12 @@ def test_the_scaler_sees_every_engine_through_the_sidecar(name: str) -> None:
     assert sample.kv_tokens == own.values.get(Metric.KV_CACHE_TOKENS, 0.0)
     assert sample.kv_used == pytest.approx(own.values.get(Metric.KV_CACHE_USAGE, 0.0))
     assert sample.cached == own.values.get(Metric.PREFIX_CACHE_HITS, 0.0)
-    for buckets, metric in ((sample.ttft, Metric.TTFT), (sample.itl, Metric.INTER_TOKEN_LATENCY)):
+    for buckets, metric in (
+        (sample.ttft, Metric.TTFT),
+        (sample.itl, Metric.INTER_TOKEN_LATENCY),
+        (sample.tpot, Metric.REQUEST_TPOT),
+        (sample.queued, Metric.QUEUE_TIME),
+    ):
         assert buckets == (own.distributions[metric].rising() if metric in own.distributions else ())
 
 

@@ -41,7 +41,8 @@ def page(more: str = "", without: str = "") -> bytes:
 
 def test_a_pod_that_says_no_more_than_is_needed_leaves_cache_and_latencies_untold() -> None:
     assert parse(page(), 9.0) == LEAST
-    assert (LEAST.kv_used, LEAST.kv_tokens, LEAST.cached, LEAST.ttft, LEAST.itl) == (0.0, 0.0, 0.0, (), ())
+    assert (LEAST.kv_used, LEAST.kv_tokens, LEAST.cached) == (0.0, 0.0, 0.0)
+    assert LEAST.ttft == LEAST.itl == LEAST.tpot == LEAST.queued == ()
 
 
 def test_the_cache_and_latencies_are_read_where_they_are_told() -> None:
@@ -56,8 +57,15 @@ def test_the_cache_and_latencies_are_read_where_they_are_told() -> None:
 {Metric.INTER_TOKEN_LATENCY}_bucket{{le="+Inf"}} 60
 {Metric.INTER_TOKEN_LATENCY}_sum 1.5
 {Metric.INTER_TOKEN_LATENCY}_count 60
+{Metric.REQUEST_TPOT}_bucket{{le="0.05"}} 5
+{Metric.REQUEST_TPOT}_sum 0.2
+{Metric.REQUEST_TPOT}_count 6
+{Metric.QUEUE_TIME}_sum 0.5
+{Metric.QUEUE_TIME}_count 7
 """
-    told = {"kv_used": 0.25, "kv_tokens": 32768, "cached": 120, "ttft": ((0.1, 3), (inf, 4)), "itl": ((inf, 60),)}
+    cache = {"kv_used": 0.25, "kv_tokens": 32768, "cached": 120}
+    first, between = {"ttft": ((0.1, 3), (inf, 4)), "queued": ((inf, 7),)}, {"itl": ((inf, 60),)}
+    told = cache | first | between | {"tpot": ((0.05, 5), (inf, 6))}
     assert parse(page(more), 9.0) == replace(LEAST, **told)
 
 

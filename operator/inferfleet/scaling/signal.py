@@ -47,6 +47,10 @@ class PodSample:
     """Time to the first token in seconds, of requests since the start."""
     itl: Buckets = ()
     """Seconds between tokens, since the start."""
+    tpot: Buckets = ()
+    """Mean seconds between the tokens of a request, of requests that ended since the start."""
+    queued: Buckets = ()
+    """Seconds that a request waited for a place in the batch, since the start."""
 
 
 Window = tuple[PodSample, ...]
@@ -105,6 +109,8 @@ _OPTIONAL = (
     Metric.PREFIX_CACHE_HITS,
     Metric.TTFT,
     Metric.INTER_TOKEN_LATENCY,
+    Metric.REQUEST_TPOT,
+    Metric.QUEUE_TIME,
 )
 _NEEDED: Names = MappingProxyType({name: OWN[name] for name in (*_REQUIRED, *_OPTIONAL, _LENGTHS)})
 
@@ -143,6 +149,8 @@ def parse(page: bytes, at: float, known: LabelSets | None = None) -> PodSample:
         cached=values.get(Metric.PREFIX_CACHE_HITS, 0.0),
         ttft=_buckets(found, Metric.TTFT),
         itl=_buckets(found, Metric.INTER_TOKEN_LATENCY),
+        tpot=_buckets(found, Metric.REQUEST_TPOT),
+        queued=_buckets(found, Metric.QUEUE_TIME),
     )
 
 

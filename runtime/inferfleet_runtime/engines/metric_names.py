@@ -27,6 +27,7 @@ HISTOGRAMS = (
     Metric.REQUEST_GENERATION_TOKENS,
     Metric.TTFT,
     Metric.INTER_TOKEN_LATENCY,
+    Metric.REQUEST_TPOT,
     Metric.E2E_LATENCY,
     Metric.QUEUE_TIME,
 )
@@ -114,6 +115,7 @@ SGLANG: Names = MappingProxyType(
             Metric.REQUEST_GENERATION_TOKENS: "generation_tokens_histogram",  # only with --collect-tokens-histogram
             Metric.TTFT: "time_to_first_token_seconds",
             Metric.INTER_TOKEN_LATENCY: ("inter_token_latency_seconds", "time_per_output_token_seconds"),
+            Metric.REQUEST_TPOT: "request_time_per_output_token_seconds",
             Metric.E2E_LATENCY: "e2e_request_latency_seconds",
             Metric.QUEUE_TIME: "queue_time_seconds",
             Metric.PREFIX_CACHE_HITS: "cached_tokens_total",  # by source: device, host, storage
@@ -134,7 +136,8 @@ TENSORRT_LLM: Names = MappingProxyType(
             Metric.GENERATION_TOKENS: "generation_tokens_total",
             Metric.REQUEST_SUCCESS: "request_success_total",
             Metric.TTFT: "time_to_first_token_seconds",
-            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",  # one observation, the mean, of a request
+            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",
+            Metric.REQUEST_TPOT: "time_per_output_token_seconds",  # the only one of both that it has
             Metric.E2E_LATENCY: "e2e_request_latency_seconds",
             Metric.QUEUE_TIME: "request_queue_time_seconds",
             Metric.PREFIX_CACHE_HITS: "prompt_cached_tokens_total",
@@ -177,8 +180,9 @@ TGI: Names = MappingProxyType(
             Metric.REQUEST_GENERATION_TOKENS: "request_generated_tokens",
             Metric.REQUEST_SUCCESS: ("request_success", "request_success_total"),
             Metric.ARRIVAL_REQUESTS: ("request_count", "request_count_total"),
-            # of a request, its prefill included: the whole inference over its tokens
             Metric.INTER_TOKEN_LATENCY: "request_mean_time_per_token_duration",
+            # the only one of both, prefill included: the whole inference over the tokens
+            Metric.REQUEST_TPOT: "request_mean_time_per_token_duration",
             Metric.E2E_LATENCY: "request_duration",
             Metric.QUEUE_TIME: "request_queue_duration",
         },
@@ -194,6 +198,7 @@ LMDEPLOY: Names = MappingProxyType(
             Metric.KV_CACHE_USAGE: "gpu_cache_usage_perc",
             Metric.PROMPT_TOKENS: "prompt_tokens_total",
             Metric.GENERATION_TOKENS: "generation_tokens_total",
+            Metric.REQUEST_SUCCESS: "request_success_total",  # older versions have only the histograms of requests
             Metric.REQUEST_GENERATION_TOKENS: "request_generation_tokens",
             Metric.TTFT: "time_to_first_token_seconds",
             Metric.INTER_TOKEN_LATENCY: ("iter_token_latency", "time_per_output_token_seconds"),

@@ -28,8 +28,9 @@ class Distribution:
     def rising(self) -> tuple[tuple[float, float], ...]:
         """Upper bounds and what was counted up to them; the last bound is infinite."""
         found: dict[float, float] = {}
-        for bound, count in self.buckets.items():
-            found[float(bound)] = found.get(float(bound), 0.0) + count
+        for written, count in self.buckets.items():
+            bound = float(written)
+            found[bound] = found.get(bound, 0.0) + count
         found.setdefault(inf, self.count)
         return tuple(sorted(found.items()))
 

@@ -52,6 +52,9 @@ class Metrics:
         self.inter_token = self._histogram(
             Metric.INTER_TOKEN_LATENCY, "Time between two tokens of a request in seconds.", _TOKEN_BUCKETS
         )
+        self.per_token = self._histogram(
+            Metric.REQUEST_TPOT, "Mean time between the tokens of a finished request in seconds.", _TOKEN_BUCKETS
+        )
         self.end_to_end = self._histogram(Metric.E2E_LATENCY, "Arrival to last token in seconds.", _REQUEST_BUCKETS)
         self.queue_time = self._histogram(Metric.QUEUE_TIME, "Arrival to a free slot in seconds.", _REQUEST_BUCKETS)
         self.request_tokens = self._histogram(

@@ -78,5 +78,5 @@ LMDEPLOY = VendorEngine(
     render=render,
     startup_seconds=MappingProxyType({"cuda": 900.0}),
     speculation=MappingProxyType({"cuda": _METHODS}),
-    lacks=("draft models, Medusa and n-grams", "a second served name", "a counter of finished requests"),
+    lacks=("draft models, Medusa and n-grams", "a second served name"),
 )
