@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import count
 
 from aiohttp import web
 
-from inferfleet.kube.scrape import MAX_BYTES, Page, Scraper
+from inferfleet.kube.scrape import MAX_BYTES, Scraper
 
 PAGE = b"vllm:num_requests_running 1\n\xff\n"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -85,7 +84,7 @@ async def scraping(timeout: float = 20.0, at_once: int = 100) -> AsyncIterator[t
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    scraper = Scraper(timeout, map(float, count(1)).__next__, at_once)
+    scraper = Scraper(timeout, at_once)
     try:
         yield pods, scraper, f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
@@ -94,11 +93,10 @@ async def scraping(timeout: float = 20.0, at_once: int = 100) -> AsyncIterator[t
         await runner.cleanup()
 
 
-async def test_pages_come_as_bytes_with_the_time_of_their_arrival() -> None:
+async def test_pages_come_as_bytes() -> None:
     async with scraping() as (_, scraper, url):
         found = await scraper.scrape({"a": f"{url}/well", "b": f"{url}/packed"})
-    assert {page.body for page in found.values()} == {PAGE}
-    assert {page.at for page in found.values()} == {1.0, 2.0}
+    assert found == {"a": PAGE, "b": PAGE}
 
 
 async def test_who_answers_with_something_else_is_absent() -> None:
@@ -106,7 +104,7 @@ async def test_who_answers_with_something_else_is_absent() -> None:
     async with scraping() as (pods, scraper, url):
         found = await scraper.scrape({kind: f"{url}/{kind}" for kind in (*kinds, "well")})
         gone = await scraper.scrape({"gone": "http://127.0.0.1:1/metrics"})
-    assert found == {"well": Page(1.0, PAGE)}
+    assert found == {"well": PAGE}
     assert len(pods.peers) == len(kinds) + 1, "nobody is sent elsewhere"
     assert gone == {}
 
@@ -132,4 +130,4 @@ async def test_pods_are_asked_beside_each_other_but_no_more_than_told() -> None:
 async def test_pods_that_are_silent_take_no_time_from_those_that_wait_for_their_turn() -> None:
     async with scraping(timeout=0.5, at_once=2) as (_, scraper, url):
         silent = {str(number): f"{url}/silent" for number in range(4)}
-        assert await scraper.scrape(silent | {"well": f"{url}/well"}) == {"well": Page(1.0, PAGE)}
+        assert await scraper.scrape(silent | {"well": f"{url}/well"}) == {"well": PAGE}

@@ -187,7 +187,7 @@ class Controller:
 
     async def _scaling(self) -> None:
         """A round every few seconds; one that fails is logged and the next one comes."""
-        scraper = Scraper(self._settings.scrape_timeout, time.monotonic)
+        scraper = Scraper(self._settings.scrape_timeout)
         try:
             while True:
                 began = time.monotonic()

@@ -120,14 +120,17 @@ class Scaler:
             if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
         }
 
-    def heard(self, pages: Mapping[str, tuple[float, bytes]], asked: Iterable[str], now: float) -> int:
-        """Add what was scraped, and when; forget pods that were not asked. Returns how many answers were unusable."""
+    def heard(self, pages: Mapping[str, bytes], asked: Iterable[str], now: float) -> int:
+        """Add what was scraped; forget pods that were not asked. Returns how many answers were unusable.
+
+        Samples of one round have one time, so that what several pods counted in it can be added up.
+        """
         bad = 0
         kept = {uid: self._windows.get(uid, ()) for uid in asked}
         self._asked_since = {uid: self._asked_since.get(uid, now) for uid in kept}
-        for uid, (at, page) in pages.items():
+        for uid, page in pages.items():
             try:
-                kept[uid] = extend(kept[uid], parse(page, at, self._labels), WINDOW)
+                kept[uid] = extend(kept[uid], parse(page, now, self._labels), WINDOW)
             except ValueError:
                 bad += 1
         self._windows = kept

@@ -1,9 +1,8 @@
 """Fetching `/metrics` straight from pods. Reads; only addresses that the API server gave for our own pods."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 import aiohttp
 
@@ -20,32 +19,23 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Page(NamedTuple):
-    """One answer."""
-
-    at: float
-    """Seconds on the scraper's clock when it was complete."""
-    body: bytes
-
-
 class Scraper:
     """Scrapes many pods at once over one session, whose connections stay open between rounds. Close it when done."""
 
-    def __init__(self, timeout: float, now: Callable[[], float], at_once: int = AT_ONCE) -> None:
-        """`timeout` in seconds for one pod, from connecting to the last byte; `now` gives monotonic seconds."""
-        self._now = now
+    def __init__(self, timeout: float, at_once: int = AT_ONCE) -> None:
+        """`timeout` in seconds for one pod, from connecting to the last byte."""
         # who waits for a turn here does not lose time for it: silent pods must not silence others
         self._turns = asyncio.Semaphore(at_once)
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=timeout), connector=aiohttp.TCPConnector(limit=0), headers=HEADERS
         )
 
-    async def scrape(self, urls: Mapping[str, str]) -> dict[str, Page]:
+    async def scrape(self, urls: Mapping[str, str]) -> dict[str, bytes]:
         """Page by key for every pod that answered; one that did not is simply absent."""
         pages = await asyncio.gather(*(self._one(url) for url in urls.values()))
         return {key: page for key, page in zip(urls, pages, strict=True) if page is not None}
 
-    async def _one(self, url: str) -> Page | None:
+    async def _one(self, url: str) -> bytes | None:
         try:
             async with self._turns, self._session.get(url, allow_redirects=False) as response:
                 if response.status != 200:
@@ -55,7 +45,7 @@ class Scraper:
                     body += chunk
                     if len(body) > MAX_BYTES:
                         return None
-                return Page(self._now(), bytes(body))
+                return bytes(body)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
