@@ -109,6 +109,10 @@ class Scaler:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
         return {profile: self._capacity[profile] for profile in self._reported}
 
+    def windows(self) -> Mapping[str, Window]:
+        """Samples of pods by uid."""
+        return self._windows
+
     def urls(self, pods: Iterable[Obj]) -> dict[str, str]:
         """Whom to scrape, by uid: ready pods of the workloads that are scaled."""
         scaled = {(key[0], key[1], class_) for key, classes in self._targets.items() for class_ in classes}
