@@ -109,7 +109,7 @@ class CostStatus(StatusType):
         str,
         Field(
             max_length=24,
-            description="Accelerators (for CPUs, cores) that are allocated now: to pods that boot, serve, idle or drain. "
+            description="Accelerators (for CPUs, cores) that its pods hold now, also those that boot, idle or drain. "
             "Of a placement for several workloads, this one's share.",
         ),
     ] = "0"
