@@ -151,6 +151,16 @@ def test_a_wrong_flag_is_told(argv: list[str], said: str, capsys: pytest.Capture
     assert said in out.err
 
 
+def test_a_cluster_that_cannot_be_reached_is_told_with_another_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/kubeconfig")
+    assert main(["cost"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: the cluster cannot be read: ")
+    assert err.endswith("; -f reads what kubectl saved\n")
+
+
 # --- Prometheus ----------------------------------------------------------------------------
 
 

@@ -57,7 +57,7 @@ def test_a_row_says_what_the_status_does() -> None:
     (found,) = statement([model("demo", COST)]).rows
     assert (found.namespace, found.model, found.class_, found.pool) == ("team", "demo", "chat", "h100")
     assert (found.replicas, found.usd_per_million, found.joules_per_token) == ("1/2", 1.4, 0.8)
-    assert found.figures == Figures(None, 10.0, 7300.0, 1825.0, 2400.0, 7_200_000.0, 4.0, 3.0)
+    assert found.figures == Figures(None, 10.0, 7300.0, 1825.0, 2400.0, 7_200_000.0, 4.0, 3.0, 7_200_000.0, 7_200_000.0)
     assert found.figures.utilization == 0.75
 
 
@@ -79,6 +79,13 @@ def test_what_is_not_known_of_one_pool_hides_nothing_of_another() -> None:
     assert total(found.rows).usd_per_hour == 10
     assert found.rows[1].figures.usd_per_hour is None
     assert found.notes == ("no cost is known on pools without spec.price: own",)
+
+
+def test_tokens_of_unknown_cost_or_power_make_those_of_others_no_cheaper() -> None:
+    dark = {k: v for k, v in COST.items() if k not in ("costPerHour", "costPerMonth", "watts")} | {"pool": "own"}
+    one, both = (total(statement([model("demo", COST, *more)]).rows) for more in ((), (dark,)))
+    assert both.tokens_per_hour == 2 * (one.tokens_per_hour or 0)
+    assert (both.usd_per_million, both.joules_per_token) == (one.usd_per_million, one.joules_per_token)
 
 
 def test_models_that_nobody_has_observed_are_noted_and_a_strange_status_is_none() -> None:

@@ -1,7 +1,7 @@
 """A statement of what Prometheus has added up: the questions, and what the answers mean. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from inferfleet.costing.statement.rows import UNPRICED, Charge, Figures, Row, Statement
@@ -109,13 +109,9 @@ def _row(key: Labels, answers: Mapping[str, Answer], period: Period) -> Row | No
     rates = _rates(usd, answers["energy_joules"].get(key) or None, _tokens(answers["tokens"], key), period)
     idle = answers["idle_cost_usd"].get(key, 0.0)
     seconds = period.hours * HOUR
-    figures = Figures(
-        usd=rates.usd,
-        usd_per_hour=rates.usd_per_hour,
-        usd_per_month=rates.usd_per_month,
+    figures = replace(
+        rates,
         idle_per_month=None if usd is None else idle / period.hours * MONTH_HOURS,
-        watts=rates.watts,
-        tokens_per_hour=rates.tokens_per_hour,
         accelerators=held / seconds,
         used_accelerators=answers["used_accelerator_seconds"].get(key, 0.0) / seconds,
     )
@@ -129,8 +125,7 @@ def _rates(usd: float | None, joules: float | None, tokens: float, period: Perio
         usd_per_hour=None if usd is None else usd / hours,
         usd_per_month=None if usd is None else usd / hours * MONTH_HOURS,
         watts=None if joules is None else joules / (hours * HOUR),
-        tokens_per_hour=tokens / hours,
-    )
+    ).of_tokens(tokens / hours)
 
 
 def _tokens(answer: Answer, key: Labels) -> float:

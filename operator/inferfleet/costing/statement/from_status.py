@@ -76,10 +76,9 @@ def _row(model: Obj, status: ModelStatus, cost: CostStatus) -> Row:
         usd_per_month=month,
         idle_per_month=None if month is None else month * (1 - used),
         watts=cost.watts,
-        tokens_per_hour=cost.tokens_per_second * 3600.0,
         accelerators=accelerators,
         used_accelerators=accelerators * used,
-    )
+    ).of_tokens(cost.tokens_per_second * 3600.0)
     return Row(
         *_name(model),
         cost.class_,

@@ -1,7 +1,7 @@
 """What a statement of costs has, whatever it was read from. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -27,18 +27,22 @@ class Figures:
     """Generated; prompt tokens where nothing is generated."""
     accelerators: float | None = None
     used_accelerators: float | None = None
+    priced_tokens: float | None = None
+    """Those of `tokens_per_hour` whose cost is known: the others have no part in the price of a token."""
+    powered_tokens: float | None = None
+    """Those whose power is known."""
 
     @property
     def usd_per_million(self) -> float | None:
         """USD per million of these tokens, idle time included."""
-        if self.usd_per_month is None or not self.tokens_per_hour:
+        if self.usd_per_month is None or not self.priced_tokens:
             return None
-        return self.usd_per_month / MONTH_HOURS / self.tokens_per_hour * MILLION
+        return self.usd_per_month / MONTH_HOURS / self.priced_tokens * MILLION
 
     @property
     def joules_per_token(self) -> float | None:
         """Idle time included."""
-        return None if self.watts is None or not self.tokens_per_hour else self.watts * 3600 / self.tokens_per_hour
+        return None if self.watts is None or not self.powered_tokens else self.watts * 3600 / self.powered_tokens
 
     @property
     def utilization(self) -> float | None:
@@ -49,6 +53,15 @@ class Figures:
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(*(_plus(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
+    def of_tokens(self, per_hour: float) -> "Figures":
+        """With the tokens that these amounts were for."""
+        return replace(
+            self,
+            tokens_per_hour=per_hour,
+            priced_tokens=None if self.usd_per_month is None else per_hour,
+            powered_tokens=None if self.watts is None else per_hour,
+        )
 
 
 def _plus(one: float | None, other: float | None) -> float | None:
