@@ -1,7 +1,8 @@
 """What is booked, and to whom. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from operator import add
 from types import MappingProxyType
 
 HOUR = 3600.0
@@ -86,10 +87,16 @@ class Sum:
     generated: float = 0.0
 
     def __add__(self, other: "Sum") -> "Sum":
-        return Sum(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Sum(*map(add, self._amounts, other._amounts))
 
     def __mul__(self, share: float) -> "Sum":
-        return Sum(*(getattr(self, f.name) * share for f in fields(self)))
+        return self if share == 1.0 else Sum(*(amount * share for amount in self._amounts))
+
+    @property
+    def _amounts(self) -> tuple[float, ...]:
+        """All, in order: `dataclasses.fields` would take ten times as long, and there are thousands a round."""
+        seconds = (self.accelerator_seconds, self.used_seconds)
+        return (self.usd, self.idle_usd, self.joules, *seconds, self.prompted, self.generated)
 
 
 @dataclass(frozen=True)
