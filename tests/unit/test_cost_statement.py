@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import promql_parser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from inferfleet.costing.statement import from_prometheus as sums
 from inferfleet.costing.statement.focus import COLUMNS, Payer, focus, number
@@ -19,6 +21,7 @@ from inferfleet.costing.statement.from_status import charges, facts, statement
 from inferfleet.costing.statement.rows import Charge, Facts, Figures, Row, Statement, total, totals
 from inferfleet.costing.statement.table import table
 from inferfleet.kube.kinds import Obj
+from inferfleet.metrics import Metrics
 
 NOW = datetime(2026, 3, 31, 14, 25, 7, tzinfo=UTC)
 PAYER = Payer("Platform team", "prod-eu")
@@ -102,10 +105,10 @@ def test_a_table_has_a_row_for_each_workload_and_pool_and_what_they_add_up_to() 
     text = table(statement([model("demo", COST, cheap)]), "pool")
     cells = [line.split() for line in text.splitlines()]
     assert cells[0] == row("MODEL CLASS POOL REPLICAS ACCEL USD/H USD/MONTH IDLE/MONTH USD/1M J/TOKEN USED")
-    assert cells[1] == row("team/demo chat h100 1/2 4 10.00 7300.00 1825.00 1.4 0.8 75%")
-    assert cells[2] == row("team/demo code cpu 0/0 4 0.018 13.00 3.25 1.4 0.8 75%")
+    assert cells[1] == row("team/demo chat h100 1/2 4 10 7300 1825 1.4 0.8 75%")
+    assert cells[2] == row("team/demo code cpu 0/0 4 0.018 13 3.25 1.4 0.8 75%")
     assert cells[4] == row("POOL ACCEL USD/H USD/MONTH IDLE/MONTH USD/1M J/TOKEN USED")
-    assert cells[-1] == row("total 8 10.02 7313.00 1828.25 0.696 1.2 75%")
+    assert cells[-1] == row("total 8 10 7313 1828 0.696 1.2 75%")
 
 
 # --- of sums -------------------------------------------------------------------------------
@@ -170,10 +173,6 @@ def test_tenants_have_what_they_used() -> None:
 
 @pytest.mark.parametrize("counter", [*sums.ACCOUNTS, *sums.TENANTS])
 def test_questions_are_promql_of_counters_and_labels_that_exist(counter: str) -> None:
-    from prometheus_client import CollectorRegistry
-
-    from inferfleet.metrics import Metrics
-
     registry = CollectorRegistry()
     Metrics(registry)
     labels = (sums.ACCOUNTS | dict(sums.TENANTS))[counter]
@@ -181,6 +180,18 @@ def test_questions_are_promql_of_counters_and_labels_that_exist(counter: str) ->
     promql_parser.parse(sums.coverage(3600))
     (collector,) = {c for c, names in registry._collector_to_names.items() if f"inferfleet_{counter}_total" in names}
     assert set(labels) == set(getattr(collector, "_labelnames"))  # noqa: B009
+
+
+def test_queries_of_the_handbook_are_promql_of_counters_that_exist() -> None:
+    page = (Path(__file__).parents[2] / "docs/cost.md").read_text()
+    queries = re.findall(r"```promql\n(.*?)```", page, re.DOTALL)
+    registry = CollectorRegistry()
+    Metrics(registry)
+    there = {f"{family.name}_total" for family in registry.collect()}
+    assert len(queries) >= 4
+    for query in queries:
+        promql_parser.parse(query)
+        assert set(re.findall(r"inferfleet_[a-z_]+", query)) <= there
 
 
 # --- FOCUS ---------------------------------------------------------------------------------

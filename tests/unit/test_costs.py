@@ -214,6 +214,15 @@ def test_a_plan_tells_what_tokens_of_each_kind_cost() -> None:
     assert found.shares is None
 
 
+def test_classes_on_one_placement_share_its_cost_as_they_declare_tokens() -> None:
+    chat, code = planned("chat", "code", chat=1, code=3).workloads
+    assert chat.valid
+    assert code.valid
+    both = replace(chat, class_="chat_code", valid=replace(chat.valid, members=(chat.valid, code.valid)))
+    (found,) = terms(both).values()
+    assert found.shares == {"chat": 0.25, "code": 0.75}
+
+
 def test_the_planned_power_goes_before_that_of_the_pool() -> None:
     plan = planned("chat")
     (workload,) = plan.workloads

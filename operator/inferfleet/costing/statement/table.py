@@ -58,10 +58,11 @@ def _amounts(
         _amount(f.usd_per_million if per_million is None else per_million),
         _amount(f.joules_per_token if per_token is None else per_token),
     )
-    money = (*((_usd(f.usd),) if summed else ()), _usd(f.usd_per_hour), _usd(f.usd_per_month))
+    usd = _usd if summed else _amount  # a status has two digits: cents would pretend to more
+    money = (*((usd(f.usd),) if summed else ()), usd(f.usd_per_hour), usd(f.usd_per_month))
     if tenants:
         return (*money, *tokens)
-    return (_amount(f.accelerators), *money, _usd(f.idle_per_month), *tokens, _percent(f.utilization))
+    return (_amount(f.accelerators), *money, usd(f.idle_per_month), *tokens, _percent(f.utilization))
 
 
 def _usd(amount: float | None) -> str:
