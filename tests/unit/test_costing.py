@@ -121,10 +121,10 @@ vllm:generation_tokens_total{model_name="demo"} 99
 """
 
 
-@pytest.mark.parametrize("page", [PAGE, PAGE.encode(), PAGE.replace("\n", "\r\n")], ids=["text", "bytes", "CRLF"])
-def test_tenants_are_read_from_a_page(page: str | bytes) -> None:
-    assert tenants.parse(page) == {"acme": Tokens(120, 40), "big.corp-1": Tokens(1000, 0)}
-    assert tenants.parse('vllm:generation_tokens_total{tenant="x"} 1\n') == {}
+@pytest.mark.parametrize("page", [PAGE, PAGE.replace("\n", "\r\n")], ids=["LF", "CRLF"])
+def test_tenants_are_read_from_a_page(page: str) -> None:
+    assert tenants.parse(page.encode()) == {"acme": Tokens(120, 40), "big.corp-1": Tokens(1000, 0)}
+    assert tenants.parse(b'vllm:generation_tokens_total{tenant="x"} 1\n') == {}
 
 
 def test_a_tenant_claims_what_grew_and_nothing_of_a_pod_seen_for_the_first_time() -> None:

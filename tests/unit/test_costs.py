@@ -38,12 +38,13 @@ def pod(number: int = 1, *, bound: bool = True, label: str = "chat", engine: str
     }
 
 
-def tenants(**tokens: int) -> str:
+def tenants(**tokens: int) -> bytes:
     """A page on which tenants have generated these tokens since the start."""
-    return "".join(
+    lines = (
         f'inferfleet:tenant_generation_tokens_total{{model_name="m",tenant="{name}"}} {count}\n'
         for name, count in tokens.items()
     )
+    return "".join(lines).encode()
 
 
 class Books:

@@ -37,14 +37,14 @@ class Pot:
     """Tokens that it was used for, weighed."""
 
 
-def parse(page: str | bytes) -> dict[str, Tokens]:
+def parse(page: bytes) -> dict[str, Tokens]:
     """Totals by tenant of a pod's metrics; empty where no gateway names tenants. What is no number is left out."""
-    first = page.find(_MARK.decode()) if isinstance(page, str) else page.find(_MARK)
+    first = page.find(_MARK)
     if first < 0:
         return {}
-    rest = page[first:]  # they come together, and a page has 60 kB of others before
     found: dict[str, Tokens] = {}
-    for name, tenant, text in _LINE.findall(rest.encode() if isinstance(rest, str) else rest):
+    # they come together, and a page may have 60 kB of others before
+    for name, tenant, text in _LINE.findall(page[first:]):
         if (value := _number(text)) is not None:
             key = tenant.decode()
             found[key] = found.get(key, Tokens()) + Tokens(**{_FIELDS[name]: value})

@@ -217,10 +217,10 @@ class Controller:
         self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
-        self._charge(texts)
+        self._charge({uid: page.body for uid, page in pages.items()})
         await self._record()
 
-    def _charge(self, pages: Mapping[str, str | bytes]) -> None:
+    def _charge(self, pages: Mapping[str, bytes]) -> None:
         """After deciding: books can wait, replicas cannot."""
         now = time.monotonic()
         self._costs.heard(pages)

@@ -102,7 +102,7 @@ class Costs:
         self._tenants.pop(key, None)
         self._pots = {at: pot for at, pot in self._pots.items() if at[0] != key}
 
-    def heard(self, pages: Mapping[str, str | bytes]) -> None:
+    def heard(self, pages: Mapping[str, bytes]) -> None:
         """Metrics of pods, by uid."""
         self._pages = {uid: parse(page) for uid, page in pages.items()}
 
