@@ -1,8 +1,10 @@
 """The operator's own metrics on an injected registry. Labels have as many values as the fleet has Models."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from inferfleet.costing.types import Account, Charges, TenantAccount
 
 
 class Replaced:
@@ -19,6 +21,66 @@ class Replaced:
         for labels in self._known - values.keys():
             self._gauge.remove(*labels)
         self._known = set(values)
+
+
+ENDS_SECONDS = 600.0
+"""For which the counters of a Model that is gone stay: Prometheus shall read their last values."""
+_ACCOUNT = ("namespace", "model", "workload_class", "pool")
+_TENANT = ("namespace", "model", "workload_class", "tenant")
+
+
+class Spent:
+    """What the fleet has cost since the process began."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
+            return Counter(f"inferfleet_{name}", text, labels, registry=registry)
+
+        self.usd = counter("cost_usd", "USD of allocated replicas, at the prices of their pools.", _ACCOUNT)
+        self.idle_usd = counter("idle_cost_usd", "The part of inferfleet_cost_usd for idle capacity.", _ACCOUNT)
+        self.joules = counter("energy_joules", "Estimated energy of allocated replicas.", _ACCOUNT)
+        self.seconds = counter("accelerator_seconds", "Allocated accelerators (of CPUs cores) times seconds.", _ACCOUNT)
+        self.used = counter("used_accelerator_seconds", "The part of inferfleet_accelerator_seconds in use.", _ACCOUNT)
+        self.tokens = counter("tokens", "Tokens by direction: input or output.", (*_ACCOUNT, "direction"))
+        self.tenant_usd = counter("tenant_cost_usd", "USD of what a tenant used; idle cost is nobody's.", _TENANT)
+        self.tenant_joules = counter("tenant_energy_joules", "Estimated energy of what a tenant used.", _TENANT)
+        self.tenant_tokens = counter("tenant_tokens", "A tenant's tokens by direction.", (*_TENANT, "direction"))
+        self._series: dict[tuple[str, str], dict[tuple[Counter, tuple[str, ...]], Counter]] = {}
+        """By Model: finding the child of a counter by its labels takes longer than adding to it."""
+        self._gone: dict[tuple[str, str], float] = {}
+
+    def add(self, charges: Charges) -> None:
+        """One interval."""
+        for account, total in charges.accounts.items():
+            amounts = (total.usd, total.idle_usd, total.joules, total.accelerator_seconds, total.used_seconds)
+            for metric, amount in zip(
+                (self.usd, self.idle_usd, self.joules, self.seconds, self.used), amounts, strict=True
+            ):
+                self._inc(metric, account, amount)
+            self._inc(self.tokens, account, total.prompted, "input")
+            self._inc(self.tokens, account, total.generated, "output")
+        for tenant, total in charges.tenants.items():
+            self._inc(self.tenant_usd, tenant, total.usd)
+            self._inc(self.tenant_joules, tenant, total.joules)
+            self._inc(self.tenant_tokens, tenant, total.prompted, "input")
+            self._inc(self.tenant_tokens, tenant, total.generated, "output")
+
+    def keep(self, models: Collection[tuple[str, str]], now: float) -> None:
+        """End the series of Models that are gone for long. Not those of quiet tenants: a series that came back with
+        more than it had would hide what was added in between.
+        """
+        self._gone = {key: self._gone.get(key, now) for key in self._series.keys() - set(models)}
+        for key in [key for key, since in self._gone.items() if now - since >= ENDS_SECONDS]:
+            for metric, labels in self._series.pop(key):
+                metric.remove(*labels)
+
+    def _inc(self, metric: Counter, account: Account | TenantAccount, amount: float, *more: str) -> None:
+        where = account.pool if isinstance(account, Account) else account.tenant
+        labels = (account.namespace, account.model, account.class_, where, *more)
+        known = self._series.setdefault((account.namespace, account.model), {})
+        if (metric, labels) not in known:
+            known[(metric, labels)] = metric.labels(*labels)
+        known[(metric, labels)].inc(amount)
 
 
 class Metrics:
@@ -58,6 +120,7 @@ class Metrics:
             registry=registry,
         )
         self._of_models(registry)
+        self.spent = Spent(registry)
 
     def _of_models(self, registry: CollectorRegistry) -> None:
         """What statuses say."""

@@ -25,7 +25,9 @@ READS = ("get", "list", "watch")
 
 
 @asynccontextmanager
-async def running(plane: ControlPlane, **settings: Any) -> AsyncIterator["Counter[str]"]:
+async def running(
+    plane: ControlPlane, registry: CollectorRegistry | None = None, **settings: Any
+) -> AsyncIterator["Counter[str]"]:
     """An operator; yields its writes as `verb Kind`."""
     writes: Counter[str] = Counter()
 
@@ -35,7 +37,8 @@ async def running(plane: ControlPlane, **settings: Any) -> AsyncIterator["Counte
 
     client = await connect(str(plane.kubeconfig), on_call=count)
     chosen = replace(SETTINGS, **settings)
-    task = asyncio.create_task(Controller(client, chosen, loader.load(), Metrics(CollectorRegistry())).run())
+    metrics = Metrics(registry or CollectorRegistry())
+    task = asyncio.create_task(Controller(client, chosen, loader.load(), metrics).run())
     try:
         yield writes
     finally:
@@ -208,3 +211,29 @@ async def test_in_the_namespaced_mode_models_elsewhere_are_left_alone(
         assert found
         assert found["status"] == {"observedGeneration": -1}, "the CRD's default"
     await cluster.delete(kinds.NAMESPACE, "", other)
+
+
+async def test_what_a_pod_holds_is_booked_from_when_it_is_bound_to_a_node(
+    control_plane: ControlPlane, cluster: KubernetesCluster, world: str
+) -> None:
+    registry = CollectorRegistry()
+    where = {"namespace": world, "model": "demo", "workload_class": world, "pool": world}
+
+    def booked() -> float:
+        return registry.get_sample_value("inferfleet_cost_usd_total", where) or 0.0
+
+    async def grows() -> bool:
+        return booked() > 0
+
+    async with running(control_plane, registry, scale_interval=0.1):
+        await cluster.apply(model(world), "user")
+        (deployment,) = [o for o in await eventually(lambda: _all(cluster, world)) if o["kind"] == "Deployment"]
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod", "namespace": world}}
+        spec = {"nodeName": world, "containers": [{"name": "serve", "image": "none"}]}
+        await cluster.create(pod | {"metadata": pod["metadata"] | {"labels": labels}, "spec": spec})
+        await asyncio.sleep(1)  # ten rounds
+        assert booked() == 0
+        status = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
+        await cluster.apply_status(pod | {"status": status}, "kubelet")
+        await eventually(grows)

@@ -117,6 +117,11 @@ def test_the_pod_monitor_finds_model_pods_and_names_them_by_their_labels() -> No
     assert read == {"__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", label) for label in wanted}
 
 
+def test_series_of_the_operator_keep_the_namespace_of_their_model() -> None:
+    (found,) = one(render(apis=[MONITORING]), "ServiceMonitor")["spec"]["endpoints"]
+    assert found["honorLabels"] is True
+
+
 def test_in_namespaced_mode_only_those_namespaces_are_scraped() -> None:
     assert one(render(apis=[MONITORING]), "PodMonitor")["spec"]["namespaceSelector"] == {"any": True}
     spec = one(render(TOGGLES["watchNamespaces"], apis=[MONITORING]), "PodMonitor")["spec"]

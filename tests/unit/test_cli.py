@@ -87,7 +87,7 @@ def of_extra(extra: str) -> set[str]:
 
 
 EVERY = of_extra("operator") | of_extra("lint") | of_extra("plan")
-COMMANDS = ("run", "plan", "diff", "explain", "snapshot", "crds", "catalog", "classes", "reference", "schemas")
+COMMANDS = ("run", "plan", "diff", "explain", "snapshot", "cost", "crds", "catalog", "classes", "reference", "schemas")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "check", "lint"])
@@ -112,6 +112,7 @@ def test_help_needs_nothing_but_the_package(command: str) -> None:
         (["explain", "demo", "-f", "-"], "plan"),
         (["explain", "demo"], "operator"),
         (["snapshot"], "operator"),
+        (["cost"], "operator"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,
 )
@@ -130,7 +131,7 @@ def test_what_reads_and_prints_needs_the_lint_extra_alone(command: list[str]) ->
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["catalog", "check", "diff", "explain", "lint", "plan", "run", "snapshot"])
+@pytest.mark.parametrize("command", ["catalog", "check", "cost", "diff", "explain", "lint", "plan", "run", "snapshot"])
 def test_help_says_what_the_exit_statuses_mean(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

@@ -110,12 +110,16 @@ async def test_a_reconcile_says_which_configuration_pods_shall_have_and_informer
     assert trim_pod(made)["metadata"]["annotations"] == {names.ANNOTATION_CONFIG: notes[names.ANNOTATION_CONFIG]}
 
 
-def test_ready_pods_of_planned_workloads_are_scraped_and_no_others() -> None:
+def test_ready_pods_of_planned_models_are_scraped_and_no_others() -> None:
     loop = Loop()
-    stranger = pod(3, loop.placement)
+    stranger, frozen = pod(3, loop.placement), pod(4, loop.placement)
     stranger["metadata"]["labels"]["inferfleet.io/model"] = "other"
-    pods = [pod(1, loop.placement), pod(2, loop.placement, ready=False), stranger]
-    assert loop.scaler.urls(pods) == {"uid-1": "http://10.0.0.1:8000/metrics"}
+    frozen["metadata"]["labels"]["inferfleet.io/class"] = "gone"
+    pods = [pod(1, loop.placement), pod(2, loop.placement, ready=False), stranger, frozen]
+    assert loop.scaler.urls(pods) == {
+        "uid-1": "http://10.0.0.1:8000/metrics",
+        "uid-4": "http://10.0.0.4:8000/metrics",
+    }
 
 
 def test_ipv6_addresses_are_bracketed() -> None:

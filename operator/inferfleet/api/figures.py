@@ -21,6 +21,15 @@ def figures(value: float | Decimal, digits: int = 3) -> str:
     whole = len(str(abs(int(exact))))
     if whole > digits:
         return f"{exact:.0f}"
-    rounded = Decimal(f"{exact:.{digits}g}")
-    text = f"{rounded:f}"
+    return _plain(Decimal(f"{exact:.{digits}g}"))
+
+
+def two_figures(value: float | Decimal) -> str:
+    """Two significant digits, without an exponent: 0.034, 85, 2100. For live numbers, so that noise writes nothing."""
+    rounded = Decimal(f"{Decimal(str(value)):.2g}")
+    return "0" if not rounded else _plain(rounded)
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

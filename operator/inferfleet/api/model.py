@@ -264,6 +264,8 @@ MODEL = Resource(
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
         Column("Pools", ".status.summary.pools", "string", 1),
+        Column("USD/h", ".status.summary.costPerHour", "string", 1),
+        Column("USD/month", ".status.summary.costPerMonth", "string", 1),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
 )

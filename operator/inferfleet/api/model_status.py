@@ -26,6 +26,13 @@ class Summary(StatusType):
         ),
     ] = None
     pools: Annotated[str, Field(max_length=1024, description="Pools that its placements are on.")] = ""
+    cost_per_hour: Annotated[
+        str | None, Field(max_length=24, description="Observed: USD per hour of all that is allocated to it now.")
+    ] = None
+    cost_per_month: Annotated[
+        str | None,
+        Field(max_length=24, description="Projected: USD of 730 hours like the last quarter of an hour."),
+    ] = None
 
 
 class Endpoint(StatusType):
@@ -93,6 +100,48 @@ class ScalingStatus(StatusType):
     message: Annotated[Text, Field(description="Why, in words with numbers.")] = ""
 
 
+class CostStatus(StatusType):
+    """What a workload costs on a pool, observed. Means are of the last quarter of an hour, exponentially weighted."""
+
+    class_: Annotated[str, Field(alias="class", max_length=63, description="The workload, by its class.")]
+    pool: Annotated[str, Field(max_length=63, description="HardwarePool that it is on.")]
+    accelerators: Annotated[
+        str,
+        Field(
+            max_length=24,
+            description="Accelerators (for CPUs, cores) that its pods hold now, also those that boot, idle or drain. "
+            "Of a placement for several workloads, this one's share.",
+        ),
+    ] = "0"
+    price_per_accelerator_hour: Annotated[
+        str | None, Field(max_length=24, description="USD, of the pool; absent: it states none, and no cost is known.")
+    ] = None
+    cost_per_hour: Annotated[str | None, Field(max_length=24, description="USD per hour of what is allocated now.")] = (
+        None
+    )
+    cost_per_month: Annotated[
+        str | None, Field(max_length=24, description="Projected: USD of 730 hours like the mean.")
+    ] = None
+    cost_per1_m_tokens: Annotated[
+        str | None,
+        Field(
+            alias="costPer1MTokens",
+            max_length=24,
+            description="USD per million output tokens (embeddings: prompt tokens) that were made, idle time included. "
+            "Absent while there are none.",
+        ),
+    ] = None
+    joules_per_token: Annotated[
+        str | None,
+        Field(max_length=24, description="Estimated energy for one of these tokens, idle time included."),
+    ] = None
+    watts: Annotated[int | None, Field(description="Estimated mean power of all its replicas.")] = None
+    tokens_per_second: Annotated[int, Field(description="Mean of these tokens, rounded to two digits.")] = 0
+    utilization_percent: Annotated[
+        int, Field(description="Mean share of what is allocated that was used; the rest of the cost is idle cost.")
+    ] = 0
+
+
 class ModelStatus(StatusType):
     """What the operator decided and sees."""
 
@@ -114,4 +163,7 @@ class ModelStatus(StatusType):
     ] = None
     scaling: Annotated[
         list[ScalingStatus], Field(max_length=16, description="The last decision about each workload's replicas.")
+    ] = []
+    costs: Annotated[
+        list[CostStatus], Field(max_length=64, description="What it costs, by workload and pool, observed.")
     ] = []

@@ -6,13 +6,14 @@ One instance lives for one term of leadership; all that it remembers can be read
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.accepting import Accepting
+from inferfleet.fleet.costs import Costs
 from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.placer import Placer
@@ -73,6 +74,7 @@ class Controller:
         self._context = Context(cluster, settings, catalog, self._written)
         self._queue: WorkQueue[Key] = WorkQueue()
         self._scaler = Scaler(settings.signal_max_age)
+        self._costs = Costs(catalog)
         self._placer = Placer(catalog)
         self._memory = _Memory()
         self._accepting = Accepting(cluster, catalog, self._written, now)
@@ -146,11 +148,13 @@ class Controller:
             self._scaler.served(key),
             self._memory.status_written.get(key),
             self._placer.assigned(key),
+            self._costs.observed(key),
         )
         with self._metrics.reconcile_seconds.time():
             result = await reconcile(key, self._stores(), decided, self._context, now)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.queue.set(len(self._queue))
+        self._costs.plan(key, result.plan if result else None)
         if result is None:
             self._scaler.plan(key, None, {})
             self._placer.note(key, None)
@@ -213,7 +217,15 @@ class Controller:
         self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
+        self._charge({uid: page.body for uid, page in pages.items()})
         await self._record()
+
+    def _charge(self, pages: Mapping[str, bytes]) -> None:
+        """After deciding: books can wait, replicas cannot."""
+        now = time.monotonic()
+        self._costs.heard(pages)
+        self._metrics.spent.add(self._costs.round(self._stores(), self._scaler.windows(), now))
+        self._metrics.spent.keep(self._informers.items(kinds.MODEL).keys(), now)
 
     def _show(self, series: FleetSeries) -> None:
         self._metrics.models.set(len(self._informers.items(kinds.MODEL)))

@@ -60,6 +60,14 @@ def _stage(status: Mapping[str, Any]) -> str:
     return next((name for name in running if name in _STAGES), "")
 
 
+def allocated(pod: Mapping[str, Any]) -> bool:
+    """Whether it holds what it requests of a node: from when it is bound to one until it has ended."""
+    bound = any(
+        c["type"] == "PodScheduled" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", ())
+    )
+    return bound and not _ended(pod)
+
+
 def ready(pod: Mapping[str, Any]) -> bool:
     """Ready and not on its way out."""
     return "deletionTimestamp" not in pod["metadata"] and _ready_since(pod) is not None

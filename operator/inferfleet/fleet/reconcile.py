@@ -12,10 +12,12 @@ from inferfleet.api.model import ModelSpec
 from inferfleet.api.model_status import ModelStatus
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
+from inferfleet.costing.mean import Observed as CostObserved
 from inferfleet.fleet.apply import Written, apply
 from inferfleet.fleet.build import build
 from inferfleet.fleet.build.dialect import unspoken
 from inferfleet.fleet.build.view import ModelView
+from inferfleet.fleet.cost_status import with_costs
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
@@ -47,6 +49,8 @@ class Decided:
     """What the placement program chose for the fleet as a whole, by class label; None: it was not asked since the
     start.
     """
+    costs: tuple[CostObserved, ...] | None = None
+    """What it costs, by class and pool; None: too little was seen since the start."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ async def reconcile(key: Key, stores: Stores, decided: Decided, context: Context
             0, Problem(Reason.APPLY_FAILING, f"a child could not be written, and is tried again: {error}")
         )
     status = compute_status(seen, plan, applied, decided.decisions, decided.served, now)
+    status = with_costs(status, seen.status, decided.costs)
     wrote = await _write_status(seen, status, decided, context, now)
     if failed:
         raise failed

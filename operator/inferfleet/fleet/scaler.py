@@ -111,13 +111,16 @@ class Scaler:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
         return {profile: self._capacity[profile] for profile in self._reported}
 
+    def windows(self) -> Mapping[str, Window]:
+        """Samples of pods by uid."""
+        return self._windows
+
     def urls(self, pods: Iterable[Obj]) -> dict[str, str]:
-        """Whom to scrape, by uid: ready pods of the workloads that are scaled."""
-        scaled = {(key[0], key[1], class_) for key, classes in self._targets.items() for class_ in classes}
+        """Whom to scrape, by uid: ready pods of planned Models, since those that are not scaled cost something, too."""
         return {
             pod["metadata"]["uid"]: f"http://{_host(pod['status']['podIP'])}:{_port(pod)}{METRICS_PATH}"
             for pod in pods
-            if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
+            if _workload(pod)[:2] in self._targets and ready(pod) and pod["status"].get("podIP")
         }
 
     def heard(self, pages: Mapping[str, bytes], asked: Iterable[str], now: float) -> int:

@@ -183,8 +183,8 @@ def without_wording(status: ModelStatus) -> ModelStatus:
 
 def settled(status: ModelStatus) -> ModelStatus:
     """Without live numbers and wording: when only these differ, the write may wait."""
-    quiet = status.summary.model_copy(update={"tokens_per_second": 0})
+    quiet = status.summary.model_copy(update={"tokens_per_second": 0, "cost_per_hour": None, "cost_per_month": None})
     conditions = [c.model_copy(update={"message": ""}) for c in status.conditions]
     placements = [p.model_copy(update={"message": "", "tokens_per_second": 0}) for p in status.placements]
-    update = {"summary": quiet, "conditions": conditions, "placements": placements}
+    update = {"summary": quiet, "conditions": conditions, "placements": placements, "costs": []}
     return without_wording(status).model_copy(update=update)

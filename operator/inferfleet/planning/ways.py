@@ -140,3 +140,15 @@ def spread_words(spread: Parallelism) -> list[str]:
     """Of what is more than one: tp4, pp2, dp8, ep8."""
     degrees = {"tp": spread.tensor, "pp": spread.pipeline, "dp": spread.data, "ep": spread.expert}
     return [f"{kind}{degree}" for kind, degree in degrees.items() if degree > 1]
+
+
+def accelerators_of(how: str) -> int:
+    """Pieces of its pool that a replica spans, from the words of `Candidate.how`: 8 of `vllm.tp4.pp2`.
+
+    Experts share the pieces of the other kinds. What is not read counts as one, as does a name of a later release.
+    """
+    found = 1
+    for word in how.split(".")[1:]:
+        if word[:2] in ("tp", "pp", "dp") and word[2:].isdecimal():
+            found *= int(word[2:])
+    return found
