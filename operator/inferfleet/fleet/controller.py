@@ -217,7 +217,7 @@ class Controller:
         self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
-        self._charge({uid: page.body for uid, page in pages.items()})
+        self._charge(pages)
         await self._record()
 
     def _charge(self, pages: Mapping[str, bytes]) -> None:
