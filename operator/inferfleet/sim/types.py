@@ -201,7 +201,7 @@ class Settings:
     scrape: float = 2.0
     """Seconds between samples of each ready pod."""
     window: float = 60.0
-    """Seconds of samples that a pod's window holds."""
+    """Seconds of samples that a pod's window holds; the operator's law looks at its own `fleet.scaler.WINDOW` only."""
     seed: int = 0
     router: Router = Router()
     start: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -221,6 +221,7 @@ class Pod:
     name: str
     pool: str
     created: float
+    """Before second 0 of those that are ready then."""
     ready_at: float | None
     """None while it boots."""
     draining: bool
