@@ -7,7 +7,6 @@ no noise.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import sqrt
 
 SPAN = 10.0
@@ -22,6 +21,9 @@ MEMORY = 3600.0
 """Seconds after which a forecast's error counts a third."""
 FIRST_ERROR = 0.05
 """Relative error of a forecast that is assumed before any was seen to come true."""
+FIRST_DISPERSION = 2.0
+MINUTE = 6
+"""Spans of a minute: below it arrivals vary more than a replica can follow, and less than minutes do."""
 DYADIC = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -42,6 +44,8 @@ class Arrivals:
     counts: tuple[Count, ...] = ()
     variance: float = FIRST_ERROR**2
     """Of the relative error of forecasts, beyond what chance explains."""
+    dispersion: float = FIRST_DISPERSION
+    """Variance over mean of a minute's requests."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def add(known: Arrivals, end: float, seconds: float, requests: float, horizon: f
 
 def outlook(known: Arrivals, horizon: float) -> Outlook:
     """What to expect `horizon` seconds from now."""
-    dispersion = _dispersion(known.counts)
+    dispersion = known.dispersion
     means = list(_means(known.counts))
     if not means:
         return Outlook(0.0, 0.0, dispersion, sqrt(known.variance))
@@ -97,7 +101,7 @@ def _closed(known: Arrivals, horizon: float) -> Arrivals:
         # twice the square of what came too much: what came too little costs nothing and shall not hide it
         error = 2 * max(0.0, rate / past[-1].expected - 1) ** 2 - chance
         variance = max(0.0, variance + last.seconds / MEMORY * (min(error, 1.0) - variance))
-    return Arrivals((*older, replace(last, expected=seen.forecast)), variance)
+    return Arrivals((*older, replace(last, expected=seen.forecast)), variance, _dispersion(known))
 
 
 def _means(counts: tuple[Count, ...]) -> Iterator[tuple[float, float]]:
@@ -129,7 +133,7 @@ def _level(means: list[tuple[float, float]], dispersion: float) -> tuple[float, 
 def _rise(counts: tuple[Count, ...], seconds: float, scatter: float) -> float:
     """Requests per second and second over the last `seconds`, as far as it stands out from chance.
 
-    The slope of the least squares, times t^2 / (1 + t^2) with t its ratio to its standard error.
+    The slope of the least squares, times 1 - (2 / t)^2 with t its ratio to its standard error; none below two of them.
     """
     inside = [c for c in counts if c.end > counts[-1].end - seconds]
     total = sum(c.seconds for c in inside)
@@ -139,20 +143,23 @@ def _rise(counts: tuple[Count, ...], seconds: float, scatter: float) -> float:
     moments = [(c.end - c.seconds / 2 - middle, c) for c in inside]
     spread = sum(x * x * c.seconds for x, c in moments)
     slope = sum(x * c.requests for x, c in moments) / spread
-    noise = scatter / spread
-    return slope * slope * slope / (slope * slope + noise) if slope else 0.0
+    noise = 4 * scatter / spread
+    return slope * (1 - noise / slope**2) if slope**2 > noise else 0.0
 
 
-def _dispersion(counts: tuple[Count, ...]) -> float:
-    """From differences of neighbours, which a trend hardly touches, without the largest, which is a step.
-
-    Five neighbours that differ by chance alone are assumed beside those that were seen.
-    """
-    squares = sorted(_square(a, b) for a, b in pairwise(counts) if b.seconds >= SPAN and a.requests + b.requests > 0)
-    return max(1.0, (5.0 + sum(squares[:-1])) / (5 + max(0, len(squares) - 1)))
-
-
-def _square(a: Count, b: Count) -> float:
-    """Squared difference of two rates over what chance makes of it."""
+def _dispersion(known: Arrivals) -> float:
+    """With one difference more, of the last minute to the one before; a step counts no more than three sigmas."""
+    last, before = known.counts[-MINUTE:], known.counts[-2 * MINUTE : -MINUTE]
+    if len(before) < MINUTE:
+        return known.dispersion
+    a, b = _total(before), _total(last)
     rate = (a.requests + b.requests) / (a.seconds + b.seconds)
-    return (a.requests / a.seconds - b.requests / b.seconds) ** 2 / (rate * (1 / a.seconds + 1 / b.seconds))
+    if rate <= 0:
+        return known.dispersion
+    square = (a.requests / a.seconds - b.requests / b.seconds) ** 2 / (rate * (1 / a.seconds + 1 / b.seconds))
+    change = min(square, 9 * known.dispersion) - known.dispersion
+    return max(1.0, known.dispersion + last[-1].seconds / MEMORY * change)
+
+
+def _total(counts: tuple[Count, ...]) -> Count:
+    return Count(counts[-1].end, sum(c.seconds for c in counts), sum(c.requests for c in counts))

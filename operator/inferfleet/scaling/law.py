@@ -7,7 +7,7 @@ from typing import NamedTuple
 from inferfleet.api.figures import figures
 from inferfleet.names import Reason
 from inferfleet.scaling.demand import Demand
-from inferfleet.scaling.step import Limits, Step, capacity
+from inferfleet.scaling.step import Limits, Step, capacity, work
 
 History = tuple[tuple[float, float], ...]
 """(time, replicas that the demand asked for, in parts), oldest first."""
@@ -55,6 +55,8 @@ class ScaleInput:
     latency: Latency = Latency()
     limits: Limits = Limits()
     """Slots and KV cache of one replica."""
+    busiest: float = 1.0
+    """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
 
@@ -140,10 +142,9 @@ def needed(x: ScaleInput) -> Need:
     prefill = d.shape.prompt * x.step.per_prompt
     busiest = d.forecast * prefill * (1 + (x.latency.sigmas * spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
-    tokens = one.requests * d.shape.output
-    if by_queue > by_batch:
-        return Need(x.trim * by_queue, load, tokens, "time to first token")
-    return Need(x.trim * by_batch, load, tokens, one.bound)
+    by_share = d.forecast * work(x.step, d.shape) / x.busiest
+    needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
+    return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
 
 
 def whole(replicas: float) -> int:

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from math import inf
 
 from inferfleet.scaling.arrivals import SPAN
+from inferfleet.scaling.late import over
 from inferfleet.scaling.signal import Buckets, Window
 
 MOST = 1.3
-LEAST = 0.7
-STEP = 0.02
-"""Of one span in which too many first tokens came late."""
-MEMORY = 3600.0
-"""Seconds after which a third of a correction is left."""
-FEW = 20
-"""First tokens from which on a share of them means something."""
+GAIN = 0.01
+"""Of each first token that came late; the promised share of late ones brings back as much as they added."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +34,15 @@ def trimmed(known: Trim, windows: Iterable[Window], now: float, target: tuple[fl
     total = late = 0.0
     for window in windows:
         inside = [s for s in window if s.at >= now - SPAN and s.ttft]
-        if len(inside) >= 2 and max(s.waiting for s in inside) > 0:  # without a queue nobody waits for a replica
-            counted, after = over(inside[0].ttft, inside[-1].ttft, limit)
-            total, late = total + counted, late + after
-    rested = 1.0 + (known.factor - 1.0) * (1 - SPAN / MEMORY)
-    if total >= FEW and late / total > allowed:
-        rested = min(MOST, known.factor + STEP)
-    return Trim(rested, now)
+        if len(inside) < 2:
+            continue
+        counted, after = over(inside[0].ttft, inside[-1].ttft, _bound(inside[-1].ttft, limit))
+        total += counted
+        if max(s.waiting for s in inside) > 0:  # without a queue nobody waits for a replica
+            late += after
+    return Trim(min(MOST, max(1.0, known.factor + GAIN * (late - allowed * total))), now)
 
 
-def over(before: Buckets, after: Buckets, limit: float) -> tuple[float, float]:
-    """(observations, how many above `limit`) between two states of a histogram; linear within a bucket."""
-    known = dict(before)
-    grown = [(bound, count - known.get(bound, 0.0)) for bound, count in after]
-    if not grown or grown[-1][1] <= 0:
-        return 0.0, 0.0
-    lower, under = 0.0, 0.0
-    for bound, count in grown:
-        if limit <= bound:
-            share = (limit - lower) / (bound - lower) if bound < inf else 1.0
-            under += (count - under) * share if bound < inf else 0.0
-            break
-        lower, under = bound, count
-    return grown[-1][1], grown[-1][1] - under
+def _bound(histogram: Buckets, limit: float) -> float:
+    """The end of the bucket that the limit is in: who is in it may be in time."""
+    return next((bound for bound, _ in histogram if bound >= limit), inf)

@@ -7,6 +7,8 @@ from statistics import NormalDist
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
+from inferfleet.scaling.late import Late, highest_load
+from inferfleet.scaling.late import observe as observe_late
 from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import capacity
@@ -76,6 +78,7 @@ class Memory:
     traffic: Traffic = field(default_factory=Traffic)
     fit: Fit = field(default_factory=Fit)
     trim: Trim = field(default_factory=Trim)
+    late: Late = field(default_factory=Late)
     replicas: int = 0
     """Told by the last round."""
     changed: float = float("-inf")
@@ -134,6 +137,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
             step=step,
             latency=_latency(target),
             limits=_limits(target, own),
+            busiest=highest_load(memory.late, target.itl, step, 1 - target.percentile / 100) if step and target.itl else 1.0,
             trim=memory.trim.factor,
         )
     )
@@ -151,6 +155,9 @@ def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory
     if target.step is None:
         return memory
     fit = learn(memory.fit, own, signals.now, target.step)
+    if target.itl:
+        late = observe_late(memory.late, own, signals.now, target.itl, solve(fit, target.step))
+        memory = replace(memory, late=late)
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, fit=fit, replicas=ready, changed=signals.now)

@@ -42,6 +42,8 @@ class Counters:
     preempted: int = 0
     ttft: list[int] = field(default_factory=lambda: [0] * len(TTFT_BOUNDS))
     itl: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
+    tpot: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
+    """Of requests of more than one token that finished: their mean seconds between tokens."""
 
 
 @dataclass(slots=True)

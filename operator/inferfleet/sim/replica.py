@@ -223,6 +223,9 @@ class Replica:
         self.counters.finished += 1
         self.counters.finished_tokens += self._book.output[sequence.number]
         self._book.finish[sequence.number] = self._now
+        if (more := self._book.output[sequence.number] - 1) > 0:
+            mean = (self._now - self._book.first[sequence.number]) / more
+            self.counters.tpot[bisect_left(ITL_BOUNDS, mean)] += 1
 
     def _made_by(self, sequence: Sequence) -> int:
         """Tokens that its caller has."""

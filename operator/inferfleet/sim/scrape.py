@@ -28,6 +28,7 @@ def sample(replica: Replica, now: float) -> PodSample:
         cached=c.cached,
         ttft=_buckets(TTFT_BOUNDS, c.ttft),
         itl=_buckets(ITL_BOUNDS, c.itl),
+        tpot=_buckets(ITL_BOUNDS, c.tpot),
     )
 
 
