@@ -15,6 +15,8 @@ KEEP = 600.0
 """Seconds that are remembered."""
 SURE = 3.0
 """Standard deviations between two means that are no accident."""
+TREND = 120.0
+"""Seconds of steady change that make a trend: what a step leaves is none."""
 MAX_GROWTH = 2.0
 """A forecast is at most this many times what arrives now: a step is not a trend."""
 MEMORY = 3600.0
@@ -82,7 +84,7 @@ def outlook(known: Arrivals, horizon: float) -> Outlook:
     if not means:
         return Outlook(0.0, 0.0, dispersion, sqrt(known.variance))
     level, seconds = _level(means, dispersion)
-    rise = _rise(known.counts, seconds, dispersion * level)
+    rise = _rise(known.counts, seconds, dispersion * level) if seconds >= TREND else 0.0
     forecast = min(level + max(0.0, rise) * (horizon + seconds / 2), MAX_GROWTH * level)
     return Outlook(level, forecast, dispersion, sqrt(known.variance), seconds)
 

@@ -12,8 +12,8 @@ from inferfleet.scaling.step import Limits, Step, capacity, work
 History = tuple[tuple[float, float], ...]
 """(time, replicas that the demand asked for, in parts), oldest first."""
 
-SLACK = 0.05
-"""Parts of a replica by which the need must stay below a whole number before one goes: rounding is no demand."""
+SLACK = 0.03
+"""Part of the need by which it must stay below a whole number before a replica goes: noise is no change."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
         return x.most, Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
     if wanted > x.replicas:
         return wanted, Reason.DEMAND
-    peak = max(x.minimum, whole(max(need for _, need in history) + SLACK))
+    peak = max(x.minimum, whole(max(need for _, need in history) * (1 + SLACK)))
     if x.replicas <= x.minimum or wanted >= x.replicas:
         return max(x.minimum, min(x.replicas, x.maximum)), Reason.STEADY
     if history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:

@@ -55,6 +55,8 @@ class Target:
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
     """Planned line; None: replicas follow the measured throughput."""
+    boot: float = 30.0
+    """Planned seconds to the first answer, until a pod was seen to boot."""
 
 
 @dataclass(frozen=True)
