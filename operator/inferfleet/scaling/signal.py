@@ -49,6 +49,8 @@ class PodSample:
     """Seconds between tokens, since the start."""
     tpot: Buckets = ()
     """Mean seconds between the tokens of a request, of requests that ended since the start."""
+    queued: Buckets = ()
+    """Seconds that a request waited for a place in the batch, since the start."""
 
 
 Window = tuple[PodSample, ...]

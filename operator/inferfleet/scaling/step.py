@@ -42,8 +42,10 @@ class Limits:
     """Seconds between two tokens that the latency target allows."""
     slots: float = inf
     kv_tokens: float = inf
+    chunk: float = inf
+    """Prompt tokens that one step reads at most."""
     utilization: float = 1.0
-    """Share of the slots and of the KV cache that is planned for. The latency target has its own headroom."""
+    """Share of slots, KV cache and chunk that is planned for. The latency target has its own headroom."""
 
 
 class Capacity(NamedTuple):
@@ -72,6 +74,7 @@ def capacity(step: Step, shape: Shape, limits: Limits) -> Capacity:
         ((limits.itl - step.base) / each, "inter-token latency"),
         (limits.utilization * limits.slots, "slots"),
         (limits.utilization * limits.kv_tokens / shape.context, "KV cache"),
+        (limits.utilization * limits.chunk * shape.output / max(shape.prompt, 1.0), "prefill budget of a step"),
     )
     batch, bound = min(batches)
     batch = max(batch, 1.0)  # a target below a lone request's own step cannot be reached by more replicas

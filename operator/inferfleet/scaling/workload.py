@@ -7,7 +7,7 @@ from statistics import NormalDist
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
-from inferfleet.scaling.late import Late, highest_load
+from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
 from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
 from inferfleet.scaling.learn import Fit, learn, solve
@@ -16,6 +16,8 @@ from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Limits, Step
 from inferfleet.scaling.trim import Trim, trimmed
 
+CAREFUL = 0.9
+"""Part of the late requests that are promised which is aimed at."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 
@@ -55,6 +57,8 @@ class Target:
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
     """Planned line; None: replicas follow the measured throughput."""
+    chunk: float | None = None
+    """Prompt tokens that a step reads at most; None: not told."""
     boot: float = 30.0
     """Planned seconds to the first answer, until a pod was seen to boot."""
 
@@ -139,7 +143,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
             step=step,
             latency=_latency(target),
             limits=_limits(target, own),
-            busiest=highest_load(memory.late, target.itl, step, 1 - target.percentile / 100) if step and target.itl else 1.0,
+            busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
             trim=memory.trim.factor,
         )
     )
@@ -158,12 +162,13 @@ def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory
         return memory
     fit = learn(memory.fit, own, signals.now, target.step)
     if target.itl:
-        late = observe_late(memory.late, own, signals.now, target.itl, solve(fit, target.step))
+        step = solve(fit, target.step)
+        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
         memory = replace(memory, late=late)
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, fit=fit, replicas=ready, changed=signals.now)
-    if target.ttft is None or signals.now - memory.changed < signals.boot:
+    if target.itl or target.ttft is None or signals.now - memory.changed < signals.boot:
         return replace(memory, fit=fit)
     trim = trimmed(memory.trim, own, signals.now, (target.ttft, 1 - target.percentile / 100))
     return replace(memory, fit=fit, trim=trim)
@@ -188,6 +193,13 @@ def _latency(target: Target) -> Latency:
     )
 
 
+def _promise(target: Target, step: Step) -> Promise:
+    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    ttft = target.ttft or float("inf")
+    wait = max(ttft - target.prompt_tokens * step.per_prompt, ttft / 2)
+    return Promise(target.itl or float("inf"), wait, CAREFUL * (1 - target.percentile / 100))
+
+
 def _limits(target: Target, own: list[Window]) -> Limits:
     latest = [w[-1] for w in own if w]
     slots = max((s.slots for s in latest), default=0.0)
@@ -196,5 +208,6 @@ def _limits(target: Target, own: list[Window]) -> Limits:
         itl=target.itl or float("inf"),
         slots=slots or float("inf"),
         kv_tokens=kv or float("inf"),
+        chunk=target.chunk or float("inf"),
         utilization=target.utilization,
     )
