@@ -56,6 +56,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="requests come so many times as fast")
     parser.add_argument("--rate", type=float, metavar="R", help="thin the trace to so many requests per second")
     parser.add_argument("--replicas", type=int, metavar="N", help="a static fleet of so many instead of the law")
+    parser.add_argument("--boot", metavar="TIME", help="until a new replica serves; default: what the plan allows for")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default %(default)s)")
     parser.add_argument("-o", "--output", choices=FORMATS, default="text", help="default %(default)s")
     add_context(parser)
@@ -82,12 +83,16 @@ def replayed(args: argparse.Namespace) -> "Replayed":
     from inferfleet.cli.plan_world import Refused  # noqa: PLC0415
     from inferfleet.cli.progress import progress  # noqa: PLC0415
     from inferfleet.replay import traces  # noqa: PLC0415
+    from inferfleet.replay.planned import booting  # noqa: PLC0415
     from inferfleet.replay.simulate import replay  # noqa: PLC0415
 
     part = _part(args)
     if args.replicas is not None and args.replicas < 0:
         raise Refused("error: --replicas: give 0 or more", UNUSABLE)
+    boot = _seconds("--boot", args.boot)
     name, setup = _planned(args)
+    if boot is not None:
+        setup = booting(setup, boot)
     with progress(sys.stderr) as tell:
         tell(f"reading {args.trace}")
         try:

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from inferfleet.api.figures import figures as number
+from inferfleet.offline.render import words
 from inferfleet.replay.report import Bins, Replayed, bins
 from inferfleet.replay.text import clock
 from inferfleet.sim.types import Floats
@@ -50,7 +51,7 @@ def render(found: Replayed) -> str:
         f"{found.result.attainment(found.slo):.2%} within the targets, {number(found.result.replica_hours)} "
         f"replica-hours, {found.result.dollars:,.2f} USD, {found.result.reversals} reversals"
     )
-    who = f"{found.replicas} static replicas" if found.replicas is not None else "the operator's law"
+    who = "the operator's law" if found.replicas is None else words.number(found.replicas, "static replica")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" '
         f'aria-label="{escape(f"{found.name}: {summary}")}">',
@@ -113,8 +114,8 @@ def _attainment(b: Bins, asked: float) -> Iterable[str]:
     yield f'<path class="met" d="{_line(x, known, panel)}"/>'
     at = f"{panel.at(asked):.1f}"
     yield f'<line class="target" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{at}" y2="{at}"/>'
-    words = f"asked {asked:.0%}"
-    yield f'<text class="bound" x="{WIDTH - RIGHT:g}" y="{float(at) + 13:.1f}" text-anchor="end">{words}</text>'
+    label = f"asked {asked:.0%}"
+    yield f'<text class="bound" x="{WIDTH - RIGHT:g}" y="{float(at) + 13:.1f}" text-anchor="end">{label}</text>'
 
 
 def _panel(index: int, high: float) -> _Panel:
@@ -126,9 +127,9 @@ def _frame(panel: _Panel, index: int, *, percent: bool = False) -> Iterable[str]
     yield f'<text x="{LEFT:g}" y="{panel.top - 7:g}">{PANELS[index][0]}</text>'
     for value in _ticks(panel.low, panel.high, whole=index == 1):
         down = f"{panel.at(value):.1f}"
-        words = f"{value:.0%}" if percent else number(round(value, 4))
+        label = f"{value:.0%}" if percent else number(round(value, 4))
         yield f'<line class="grid" x1="{LEFT:g}" x2="{WIDTH - RIGHT:g}" y1="{down}" y2="{down}"/>'
-        yield f'<text x="{LEFT - 7:g}" y="{float(down) + 4:.1f}" text-anchor="end">{words}</text>'
+        yield f'<text x="{LEFT - 7:g}" y="{float(down) + 4:.1f}" text-anchor="end">{label}</text>'
 
 
 def _ticks(low: float, high: float, *, whole: bool) -> list[float]:

@@ -7,11 +7,12 @@ from inferfleet.fleet.pods import DEFAULT_BOOT
 from inferfleet.fleet.scaler import targets
 from inferfleet.fleet.types import Plan, Valid, WorkloadPlan
 from inferfleet.planning.choose import choose
-from inferfleet.planning.evaluate.estimate import memory_of, predictions
+from inferfleet.planning.evaluate.estimate import memory_of
+from inferfleet.planning.evaluate.line import line
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.performance import MEMORY_SHARE
 from inferfleet.planning.spill import one_of_each_pool
-from inferfleet.planning.types import Evaluated, Prediction, Question
+from inferfleet.planning.types import Evaluated, Question
 from inferfleet.planning.unit import Unit, unit_of
 from inferfleet.sim.operator_law import Served
 from inferfleet.sim.types import Engine, Pool, Slo
@@ -39,6 +40,10 @@ class Setup:
     """Replicas of the first pool that the plan begins with."""
     words: str
     """`fp8 on h100 with vllm`."""
+    overhead: float
+    """Seconds of each time to first token beside the engine's steps."""
+    shared: int
+    """Prompt tokens that the plan takes to be in the prefix cache: of traces that know no prefixes."""
 
 
 def setup(workload: WorkloadPlan, plan: Plan, memo: Memo) -> Setup:
@@ -63,7 +68,17 @@ def setup(workload: WorkloadPlan, plan: Plan, memo: Memo) -> Setup:
     served = Served(target, tuple(p.name for p in pools), speeds)
     candidate = chosen.candidate
     words = f"{candidate.variant.name} on {candidate.pool.name} with {candidate.how}"
-    return Setup(pools, served, _slo(valid), valid.spec.slo.percentile, workload.placements[0].replicas, words)
+    steps = line(chosen, valid.question, memo)
+    return Setup(
+        pools=pools,
+        served=served,
+        slo=_slo(valid),
+        percentile=valid.spec.slo.percentile,
+        start=workload.placements[0].replicas,
+        words=words,
+        overhead=steps.overhead,
+        shared=steps.shared,
+    )
 
 
 def _slo(valid: Valid) -> Slo:
@@ -90,31 +105,17 @@ def _pool(e: Evaluated, valid: Valid, most: int, memo: Memo) -> Pool:
 
 
 def engine(e: Evaluated, q: Question, memo: Memo) -> Engine:
-    """The line of step times through the predictions for one slot and for all, at the class's median lengths.
-
-    Predictions have the prefills of the other requests in them, a share of everybody's for each token
-    (`planning.performance`): here these take their own steps, so they are taken out. A measured capacity scales all.
-    """
-    found = [p for p in predictions([e.candidate], q, memo)[0] if p.slots <= e.prediction.slots]
-    one, all_ = found[0], found[-1]
-    traffic = q.workload.traffic
-    prefill = max(one.ttft - one.tpot, 1e-6)
-    first, last = (_step(p, prefill, traffic.output.p50) for p in (one, all_))
-    slope = max(0.0, (last - first) / (all_.slots - one.slots)) if all_.slots > one.slots else 0.0
-    slower = e.prediction.tokens_per_second / e.tokens_per_second
+    """A replica as it is predicted to be."""
+    found = line(e, q, memo)
     return Engine(
-        base=max(first - slope * one.slots, first / 10) * slower,
-        per_sequence=slope * slower,
-        prefill_rate=traffic.input_tokens.p50 / prefill / slower,
+        base=found.base,
+        per_sequence=found.per_sequence,
+        prefill_rate=1 / found.per_prompt_token,
         kv_tokens=_kv_tokens(e, q),
         chunk=PREFILL_BUDGET,
         slots=e.prediction.slots,
         capacity=e.tokens_per_second,
     )
-
-
-def _step(p: Prediction, prefill: float, output: int) -> float:
-    return max(p.tpot - prefill * (p.slots - 1) / output, p.tpot / 10)
 
 
 def _kv_tokens(e: Evaluated, q: Question) -> float:
@@ -131,6 +132,11 @@ def static(setup: Setup, replicas: int) -> Setup:
     """With so many replicas of the first pool from the beginning, whatever its limit."""
     first, *others = setup.pools
     return replace(setup, pools=(replace(first, limit=max(first.limit, replicas)), *others), start=replicas)
+
+
+def booting(setup: Setup, seconds: float) -> Setup:
+    """With another time until a new replica serves, for all pools."""
+    return replace(setup, pools=tuple(replace(pool, boot=seconds) for pool in setup.pools))
 
 
 def engine_words(pools: Sequence[Pool]) -> list[str]:

@@ -1,6 +1,9 @@
 """One workload of a plan under the requests of a trace. Pure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from inferfleet.replay.planned import Setup, engine_words, static
 from inferfleet.replay.report import Replayed
@@ -8,7 +11,7 @@ from inferfleet.replay.traces import Traffic
 from inferfleet.settings import Settings as Operator
 from inferfleet.sim.operator_law import Ours
 from inferfleet.sim.run import simulate
-from inferfleet.sim.types import Router, Seen, Settings
+from inferfleet.sim.types import Router, Seen, Settings, Trace
 
 ROUTED = "requests go to the replica with the fewest in flight, which the router counts without delay"
 
@@ -35,9 +38,10 @@ def replay(
         seed=seed,
         router=Router(),
         start={first: setup.start},
+        overhead=setup.overhead,
     )
     result = simulate(
-        traffic.trace,
+        _with_hits(traffic.trace, setup.shared),
         setup.pools,
         law if replicas is None else Still(),
         settings,
@@ -53,5 +57,18 @@ def replay(
         said=tuple(law.log),
         replicas=replicas,
         seed=seed,
-        assumptions=(*engine_words(setup.pools), ROUTED),
+        assumptions=(*engine_words(setup.pools), ROUTED, *_shared_words(traffic.trace, setup.shared)),
     )
+
+
+def _with_hits(trace: Trace, shared: int) -> Trace:
+    """Where the trace knows no prefixes, the class's own shared one is found in the cache."""
+    if trace.prefix or not shared:
+        return trace
+    return replace(trace, cached=np.minimum(shared, trace.input - 1))
+
+
+def _shared_words(trace: Trace, shared: int) -> list[str]:
+    if trace.prefix or not shared:
+        return []
+    return [f"the first {shared} tokens of each prompt are in the prefix cache, as the class says (sharedPrefixTokens)"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inferfleet.api import figures as numbers
+from inferfleet.offline.render.words import number
 from inferfleet.replay.report import Replayed, around, bins, figures
 from inferfleet.sim.result import Outcome, Result
 from inferfleet.sim.types import Floats
@@ -34,7 +35,7 @@ def clock(seconds: float) -> str:
 
 
 def _head(found: Replayed) -> list[str]:
-    who = f"{found.replicas} static replicas" if found.replicas is not None else "the operator's law"
+    who = "the operator's law" if found.replicas is None else number(found.replicas, "static replica")
     trace, result = found.result.trace, found.result
     return [
         f"{found.name}: {found.placement}, {who}",
@@ -130,6 +131,6 @@ def _worst(found: Replayed) -> Sequence[str]:
         "within the targets"
     ]
     for said in around(found, worst.start):
-        rows.append(f"  {clock(said.at)}  {said.decision.replicas} replicas, {said.decision.reason}")
+        rows.append(f"  {clock(said.at)}  {number(said.decision.replicas, 'replica')}, {said.decision.reason}")
         rows.append(f"            {said.decision.message}")
     return rows
