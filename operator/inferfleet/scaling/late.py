@@ -89,7 +89,8 @@ def highest_load(known: Late, step: Step, promise: Promise) -> float:
     if mean <= 0 or not known.requests:
         return mean
     factor = (known.late + BELIEVED * promise.share) / (known.powers + BELIEVED * (FIRST * mean) ** POWER)
-    return min(mean, (promise.share * _spending(known, promise.share) / factor) ** (1 / POWER))
+    allowed: float = (promise.share * _spending(known, promise.share) / factor) ** (1 / POWER)
+    return min(mean, allowed)
 
 
 def _spending(known: Late, share: float) -> float:

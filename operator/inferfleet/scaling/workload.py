@@ -59,6 +59,8 @@ class Target:
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
     """Planned line; None: replicas follow the measured throughput."""
+    deadline: float | None = None
+    """Seconds after its arrival in which a request must be done; None: it is interactive."""
     zero_after: float | None = None
     """Seconds without a request after which the last replica goes, where the minimum is 0; None: what a start is
     worth."""
@@ -199,21 +201,18 @@ def _stale(signals: Signals) -> tuple[str, ...]:
 
 
 def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
-    """The line from every warm pod; the trim only once all that were asked for run, and have settled."""
-    if target.step is None:
-        return memory
-    fit = learn(memory.fit, own, signals.now, target.step)
-    if target.itl:
+    """What warm pods show; of a target for the first token alone only the waits once the last change has settled."""
+    if target.step and target.itl:
+        fit = learn(memory.fit, own, signals.now, target.step)
         step = solve(fit, target.step)
-        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
-        memory = replace(memory, late=late)
+        return replace(memory, fit=fit, late=observe_late(memory.late, own, signals.now, _promise(target, step), step))
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
-        return replace(memory, fit=fit, replicas=ready, changed=signals.now)
-    if target.itl or target.ttft is None or signals.now - memory.changed < signals.boot:
-        return replace(memory, fit=fit)
-    trim = trimmed(memory.trim, own, signals.now, (target.ttft, 1 - target.percentile / 100))
-    return replace(memory, fit=fit, trim=trim)
+        return replace(memory, replicas=ready, changed=signals.now)
+    if target.ttft is None or signals.now - memory.changed < signals.boot:
+        return memory
+    allowed = (target.ttft, 1 - target.percentile / 100)
+    return replace(memory, trim=trimmed(memory.trim, own, signals.now, allowed))
 
 
 def _typical(target: Target) -> Lengths:
