@@ -1,0 +1,3 @@
+"""What autoscalers do on recorded traffic: traces, other controllers, the offline optimum. Nothing here runs in a
+cluster.
+"""
