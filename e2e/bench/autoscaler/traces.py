@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from e2e.bench.autoscaler import recorded, scripted, servegen
 from inferfleet.sim.types import Engine, Event, Floats, Limit, Lost, Policy, Pool, Router, Slo, Trace
 
@@ -151,7 +153,7 @@ def mixed(seed: int) -> Scenario:
 
 def _jobs(at: Floats) -> Floats:
     """Submitted over the first ten seconds of each hour."""
-    return (at % HOUR < 10.0) * 150.0
+    return np.where(at % HOUR < 10.0, 150.0, 0.0)
 
 
 AZURE = "azure_llm_2023/AzureLLMInferenceTrace_{}.csv"
