@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Choice:
-    """A decision that changed something."""
+    """A decision that changed something; the first is what was there at second 0."""
 
     at: float
     replicas: Mapping[str, int]
@@ -99,7 +100,7 @@ class Result:
         return float(met.mean()) if len(met) else 1.0
 
     def worst(self, slo: Slo, span: float = WORST_SPAN) -> Worst:
-        """The span of arrivals, in steps of a fifth of it, in which the smallest share met the SLO; the first of equals.
+        """The span of arrivals in which the smallest share met the SLO, the first of equals; in steps of a fifth of it.
 
         Spans with fewer than ten requests are left out unless there are no others.
         """
@@ -136,7 +137,7 @@ class Result:
         found = 0
         for pool in self.pools:
             steps = _steps(self.choices, pool.name)
-            found += sum(1 for a, b in zip(steps, steps[1:], strict=False) if a * b < 0)
+            found += sum(1 for a, b in pairwise(steps) if a * b < 0)
         return found
 
     def percentile(self, values: str, percent: float) -> float:
@@ -148,4 +149,4 @@ class Result:
 
 def _steps(choices: tuple[Choice, ...], pool: str) -> list[int]:
     counts = [c.replicas[pool] for c in choices if pool in c.replicas]
-    return [b - a for a, b in zip(counts, counts[1:], strict=False) if a != b]
+    return [b - a for a, b in pairwise(counts) if a != b]

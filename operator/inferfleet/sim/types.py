@@ -124,7 +124,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class Lost:
-    """Replicas fail at once, with all they work on: the longest running first. None come back by themselves."""
+    """Replicas fail at once, with all they work on: the longest there first.
+
+    The pool's wanted replicas stay, so that others boot in their place as far as its limit allows: a lost node is
+    this and a `Limit`.
+    """
 
     at: float
     pool: str
