@@ -29,6 +29,10 @@ TUNING_DAYS = 7
 REFERENCE_RATE = 45.0
 """Requests per second of the published sampling of these data, whose variation of minutes is kept."""
 LEVELS = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+MAX_CV = 10.0
+"""Of one client: more in ten minutes is a silence of minutes (of N gaps one that lasts a share s of the window gives a cv
+of s x sqrt(N)), which the rates of the windows show; as noise of every minute it would be traffic that never was.
+"""
 FIELDS = ("input_tokens", "output_tokens")
 
 Curves = Mapping[str, Floats]
@@ -44,7 +48,7 @@ class Statistics:
     rate: Floats
     """Requests per second by window; gaps of the record are interpolated."""
     dispersion: Floats
-    """Clients' cv^2 weighted by their rates, by window."""
+    """Clients' cv^2, at most MAX_CV^2, weighted by their rates, by window."""
     clients: tuple[Mapping[int, float], ...]
     """By window: rates of the clients."""
     lengths: Mapping[int, tuple[tuple[float, Curves], ...]]
@@ -73,7 +77,7 @@ def load(data: Path, model: str) -> Statistics:
     windows = np.arange(first, last + 1)
     known = np.array(sorted(found))
     rates = np.array([sum(rate for rate, _ in found[w].values()) for w in known])
-    spread = np.array([sum(rate * cv * cv for rate, cv in found[w].values()) for w in known]) / rates
+    spread = np.array([sum(rate * min(cv, MAX_CV) ** 2 for rate, cv in found[w].values()) for w in known]) / rates
     return Statistics(
         start=first * WINDOW,
         rate=np.interp(windows, known, rates),
