@@ -22,6 +22,8 @@ class Book:
     first: list[float]
     """When the first token came; NaN: it did not."""
     finish: list[float]
+    cached: list[int] = field(default_factory=list)
+    """Prompt tokens that need no prefill; empty: none are known."""
 
     def rank_of(self, number: int) -> int:
         """Queue of a request."""

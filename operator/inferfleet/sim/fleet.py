@@ -48,7 +48,8 @@ class Fleet:
         """Replicas that are ready at second 0."""
         for name, place in self._places.items():
             place.wanted = counts.get(name, 0)
-            place.ready = [self._new(place.pool, 0.0, 0.0) for _ in range(place.wanted)]
+            # created before the start, so that whoever asks how long a boot takes is told
+            place.ready = [self._new(place.pool, -place.pool.boot, 0.0) for _ in range(place.wanted)]
             self._note(place, 0.0)
         self.choices.append(Choice(0.0, {name: place.wanted for name, place in self._places.items()}))
 
@@ -129,7 +130,7 @@ class Fleet:
     def hours(self) -> dict[str, float]:
         """By pool, of what is gone and of what is still there at the end."""
         return {
-            name: (p.seconds + sum(max(0.0, self._end - r.created) for r in (*p.booting, *p.ready, *p.draining))) / HOUR
+            name: (p.seconds + sum(self._lived(r, self._end) for r in (*p.booting, *p.ready, *p.draining))) / HOUR
             for name, p in self._places.items()
         }
 
@@ -157,8 +158,11 @@ class Fleet:
             self._gone(place, replica, now)
 
     def _gone(self, place: _Place, replica: Replica, now: float) -> None:
-        place.seconds += max(0.0, min(now, self._end) - replica.created)
+        place.seconds += self._lived(replica, now)
         replica.stop()
+
+    def _lived(self, replica: Replica, now: float) -> float:
+        return max(0.0, min(now, self._end) - max(0.0, replica.created))
 
     def _note(self, place: _Place, now: float) -> None:
         self.timeline.append(

@@ -4,9 +4,6 @@ from inferfleet.sim.book import Book, Sequence
 from inferfleet.sim.prefixes import Prefixes
 from inferfleet.sim.types import BLOCK_TOKENS, Engine
 
-HALF_BLOCK = 8.0
-"""Tokens: the last KV block of a sequence (16 tokens in vLLM) is half empty on average."""
-
 
 class Memory:
     """Counts tokens. Decoding grows it by `grow`; everything else goes through the sequences."""
@@ -15,6 +12,7 @@ class Memory:
         self.tokens = engine.kv_tokens
         self.shares = engine.cached and bool(book.prefix)
         self._book = book
+        self._half_block = engine.block / 2
         self._own = 0.0
         self._prefixes = Prefixes()
         self._order = 0
@@ -35,15 +33,17 @@ class Memory:
         """
         prompt = self._book.input[number] + made
         pinned = self._reusable(number, self.tokens - self.held) if self.shares else ()
-        left = prompt - len(pinned) * BLOCK_TOKENS
-        fresh = left + HALF_BLOCK
+        fresh = prompt - len(pinned) * BLOCK_TOKENS + self._half_block
         self._prefixes.pin(pinned)
         if not alone and self.held + fresh + growth > self.tokens:
             self._prefixes.release(pinned)
             return None
         self._order += 1
         self._own += fresh
-        return Sequence(number, self._order, prompt, left, fresh, pinned)
+        hit = len(pinned) * BLOCK_TOKENS
+        if self._book.cached:
+            hit = max(hit, min(self._book.cached[number], prompt - 1))
+        return Sequence(number, self._order, prompt, prompt - hit, fresh, pinned)
 
     def share(self, sequence: Sequence) -> None:
         """Whole blocks of a prompt that it computed become everybody's."""

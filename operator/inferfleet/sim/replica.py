@@ -36,6 +36,7 @@ class Replica:
         """Tokens of preempted requests that their callers already have."""
         self._context = 0
         """Tokens in the caches of all that decode."""
+        self._cold = pool.engine.cold_steps
         self._steps = 0
         """Done since the start."""
         self._now = 0.0
@@ -111,6 +112,9 @@ class Replica:
         step = e.base + e.per_sequence * n + e.per_context_token * self._context
         if self._chunks:
             step += sum(self._prefill_seconds(s, tokens) for s, tokens in self._chunks)
+            if self._cold:
+                self._cold -= 1
+                step += e.cold_seconds
             self._stretch = Stretch(self._now, 1, step)
         else:
             until_full = 1 if preempted else int((e.kv_tokens - self.memory.held) // n)

@@ -228,6 +228,7 @@ def _book(trace: Trace, settings: Settings) -> Book:
         ranks=len(ranks),
         first=[nan] * len(trace),
         finish=[nan] * len(trace),
+        cached=[] if trace.cached is None else trace.cached.tolist(),
     )
 
 

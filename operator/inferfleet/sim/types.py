@@ -43,6 +43,8 @@ class Trace:
     class_: Ints | None = None
     """Per request an index into `classes`; None: all are of the first."""
     classes: tuple[str, ...] = ("",)
+    cached: Ints | None = None
+    """Prompt tokens per request that need no prefill wherever it goes: where hits are known, but not the blocks."""
 
     def __len__(self) -> int:
         return len(self.at)
@@ -71,6 +73,7 @@ class Trace:
             self.prefix[first:last],
             None if self.class_ is None else self.class_[first:last],
             self.classes,
+            None if self.cached is None else self.cached[first:last],
         )
 
 
@@ -100,6 +103,11 @@ class Engine:
     """Seconds per prompt token and token before it in the same prompt: attention grows with its length."""
     cached: bool = True
     """Whether prefixes are kept for later requests while there is room (least recently used go first)."""
+    block: int = 16
+    """Tokens of a KV block: the last one of a sequence is half empty on average."""
+    cold_steps: int = 0
+    """Of a new replica's first steps with prompts, how many take `cold_seconds` longer (kernels that are compiled)."""
+    cold_seconds: float = 0.0
     capacity: float = 0.0
     """Generated tokens per second that a replica says it measured of itself when it started; 0: it measured nothing."""
 
@@ -201,7 +209,7 @@ class Settings:
     scrape: float = 2.0
     """Seconds between samples of each ready pod."""
     window: float = 60.0
-    """Seconds of samples that a pod's window holds."""
+    """Seconds of samples that a pod's window holds; the operator's law looks at its own `fleet.scaler.WINDOW` only."""
     seed: int = 0
     router: Router = Router()
     start: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -221,6 +229,7 @@ class Pod:
     name: str
     pool: str
     created: float
+    """Before second 0 of those that are ready then."""
     ready_at: float | None
     """None while it boots."""
     draining: bool
