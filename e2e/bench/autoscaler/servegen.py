@@ -30,8 +30,8 @@ REFERENCE_RATE = 45.0
 """Requests per second of the published sampling of these data, whose variation of minutes is kept."""
 LEVELS = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 MAX_CV = 10.0
-"""Of one client: more in ten minutes is a silence of minutes (of N gaps one that lasts a share s of the window gives a cv
-of s x sqrt(N)), which the rates of the windows show; as noise of every minute it would be traffic that never was.
+"""Of one client: more in ten minutes is a silence of minutes (of N gaps one that lasts a share s of the window gives a
+cv of s x sqrt(N)), which the rates of the windows show; as noise of every minute it would be traffic that never was.
 """
 FIELDS = ("input_tokens", "output_tokens")
 
