@@ -37,6 +37,9 @@ class Replica:
         self._context = 0
         """Tokens in the caches of all that decode."""
         self._cold = pool.engine.cold_steps
+        self._ahead = int(pool.engine.ahead)
+        self._known = inf
+        """Requests after this moment came too late for the next step."""
         self._steps = 0
         """Done since the start."""
         self._now = 0.0
@@ -77,15 +80,17 @@ class Replica:
         self.counters.arrivals += 1
         self.counters.arrived += self._book.input[number]
         if self._stretch is None:
-            self._now = now
+            self._now, self._known = now, inf
             self._plan()
-        elif not self._chunks and self._may_admit(number) and self._stretch.cut(now):
+        elif not self._chunks and self._may_admit(number) and self._stretch.cut(now, self._ahead):
             self.due = self._stretch.due
 
     def advance(self) -> list[int]:
         """End the stretch in progress, and begin the next. Returns the requests that finished."""
         assert self._stretch
         self._now = self.due
+        if self._ahead:
+            self._known = self._stretch.last_began
         self._count_tokens(self._stretch.steps, (self.due - self._stretch.began) / self._stretch.steps)
         finished = self._finish_due()
         chunks, self._chunks = self._chunks, []
@@ -117,7 +122,7 @@ class Replica:
                 step += e.cold_seconds
             self._stretch = Stretch(self._now, 1, step)
         else:
-            until_full = 1 if preempted else int((e.kv_tokens - self.memory.held) // n)
+            until_full = 1 if preempted or self._late() else int((e.kv_tokens - self.memory.held) // n)
             steps = max(1, min(self._next_end() - self._steps, until_full))
             self._stretch = Stretch(self._now, steps, step, e.per_context_token * n)
         self.due = self._stretch.due
@@ -160,7 +165,7 @@ class Replica:
         return chunks
 
     def _admit(self) -> Sequence | None:
-        if self.running >= self._engine.slots:
+        if self.running >= self._engine.slots or (self.running and self._late()):
             return None
         queue = next(q for q in self._queues if q)
         made = self._made.get(queue[0], 0)
@@ -171,6 +176,12 @@ class Replica:
             self.counters.cached += sequence.prompt - sequence.left
             self._prefilling.append(sequence)
         return sequence
+
+    def _late(self) -> bool:
+        """Whether the first that waits has only just come."""
+        return (
+            bool(self._ahead and self._waiting) and self._book.at[next(q for q in self._queues if q)[0]] > self._known
+        )
 
     def _make_room(self) -> bool:
         """Put back the last admitted, while one more token of each that decodes does not fit."""

@@ -31,9 +31,14 @@ class Stretch:
             return 0
         return min(self.steps, int(self._count(now - self.began) + _ROUNDING))
 
-    def cut(self, now: float) -> bool:
-        """End with the step that is in progress. True: that is earlier."""
-        steps = max(1, ceil(self._count(now - self.began) - _ROUNDING))
+    @property
+    def last_began(self) -> float:
+        """The start of its last step."""
+        return self.began + self.seconds(self.steps - 1)
+
+    def cut(self, now: float, more: int) -> bool:
+        """End with the step that is in progress, or so many more. True: that is earlier."""
+        steps = max(1, ceil(self._count(now - self.began) - _ROUNDING)) + more
         if steps >= self.steps:
             return False
         self.steps = steps

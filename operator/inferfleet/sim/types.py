@@ -105,6 +105,9 @@ class Engine:
     """Whether prefixes are kept for later requests while there is room (least recently used go first)."""
     block: int = 16
     """Tokens of a KV block: the last one of a sequence is half empty on average."""
+    ahead: bool = False
+    """Whether each step is scheduled while the one before runs (vLLM's asynchronous scheduling): requests wait for one
+    step more."""
     cold_steps: int = 0
     """Of a new replica's first steps with prompts, how many take `cold_seconds` longer (kernels that are compiled)."""
     cold_seconds: float = 0.0
