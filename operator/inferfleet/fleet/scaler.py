@@ -1,7 +1,7 @@
 """The scaling loop's memory: windows, histories and decisions of every workload. No I/O; called by the controller."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
@@ -10,10 +10,10 @@ from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Plan
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import counted, unit_of
-from inferfleet.scaling.demand import SPAN
-from inferfleet.scaling.law import Decision, History
+from inferfleet.scaling.arrivals import SPAN
+from inferfleet.scaling.law import Decision
 from inferfleet.scaling.signal import Window, extend, parse
-from inferfleet.scaling.workload import Round, Signals, Target, scale
+from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
 from inferfleet_runtime.engines import ENGINES
 
@@ -51,7 +51,7 @@ def targets(plan: Plan) -> dict[str, Target]:
 
 @dataclass
 class _Workload:
-    history: History = ()
+    memory: Memory = field(default_factory=Memory)
     last: Round | None = None
     load: float = 0.0
     """What it is to be placed for, after a round."""
@@ -158,8 +158,8 @@ class Scaler:
         }
         signals = Signals(now, windows, own, self._boot(pods), self._max_age)
         before = state.last
-        state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
-        state.history = state.last.decision.history
+        state.last = scale(target, signals, self._capacity.get(target.profile), state.memory)
+        state.memory = state.last.memory
         state.load = _load(state.last, target, len(serving))
         # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
         # no measurement of the new content, whose pods would believe it instead of measuring

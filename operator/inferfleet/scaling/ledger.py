@@ -5,7 +5,7 @@ from statistics import median
 
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import SPAN
+from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.signal import COUNTERS, Window, rate
 
 WEIGHT = 0.04

@@ -47,6 +47,10 @@ class PodSample:
     """Time to the first token in seconds, of requests since the start."""
     itl: Buckets = ()
     """Seconds between tokens, since the start."""
+    tpot: Buckets = ()
+    """Mean seconds between the tokens of a request, of requests that ended since the start."""
+    queued: Buckets = ()
+    """Seconds that a request waited for a place in the batch, since the start."""
 
 
 Window = tuple[PodSample, ...]

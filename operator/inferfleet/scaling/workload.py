@@ -1,14 +1,25 @@
-"""One scaling round of one workload: signals to a decision and a corrected capacity. Pure."""
+"""One scaling round of one workload: signals to a decision, and what is remembered for the next. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import Demand, measure
-from inferfleet.scaling.law import Decision, History, ScaleInput, decide
+from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
+from inferfleet.scaling.late import Late, Promise, highest_load
+from inferfleet.scaling.late import observe as observe_late
+from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
+from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import capacity
 from inferfleet.scaling.signal import Window
+from inferfleet.scaling.step import Limits, Step
+from inferfleet.scaling.trim import Trim, trimmed
+
+CAREFUL = 0.9
+"""Part of the late requests that are promised which is aimed at."""
+SCRAPE = 10.0
+"""Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,20 @@ class Target:
     """Hash of the configuration that its pods shall have; empty: not known."""
     planned_demand: float = 0.0
     """Tokens per second to hold ready until traffic is observed."""
+    prompt_tokens: float = 0.0
+    """Median prompt of the class."""
+    ttft: float | None = None
+    """To the first token; None: no target."""
+    itl: float | None = None
+    """Between tokens; None: no target."""
+    percentile: int = 95
+    """Share of requests, in percent, that must meet these."""
+    step: Step | None = None
+    """Planned line; None: replicas follow the measured throughput."""
+    chunk: float | None = None
+    """Prompt tokens that a step reads at most; None: not told."""
+    boot: float = 30.0
+    """Planned seconds to the first answer, until a pod was seen to boot."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +77,21 @@ class Signals:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What one round leaves to the next. Lost at a restart without harm: the next minutes say it again."""
+
+    history: History = ()
+    traffic: Traffic = field(default_factory=Traffic)
+    fit: Fit = field(default_factory=Fit)
+    trim: Trim = field(default_factory=Trim)
+    late: Late = field(default_factory=Late)
+    replicas: int = 0
+    """Told by the last round."""
+    changed: float = float("-inf")
+    """When they last became others."""
+
+
+@dataclass(frozen=True)
 class Round:
     """What one round found."""
 
@@ -60,20 +100,31 @@ class Round:
     measured: Measured | None
     served: float | None
     """Tokens per second; None while no pod was scraped twice."""
+    memory: Memory = field(default_factory=Memory)
+    step: Step | None = None
+    """The line that was decided with."""
 
 
-def scale(target: Target, signals: Signals, known: Measured | None, history: History) -> Round:
-    """Measure, correct the ledger, decide."""
+def scale(target: Target, signals: Signals, known: Measured | None, memory: Memory) -> Round:
+    """Measure, learn, decide. A signal that is stale changes nothing and teaches nothing."""
     windows = tuple(signals.windows.values())
-    demand = measure(windows, signals.now, signals.boot, target.request_tokens, target.unit)
+    stale = _stale(signals)
+    horizon = signals.boot + SCRAPE
+    traffic = memory.traffic if stale else observe(memory.traffic, windows, horizon)
+    demand = measure(traffic, windows, horizon, _typical(target), target.unit)
     if target.planned_demand and not any(w and w[-1].arrivals for w in windows):
-        demand = replace(demand, tokens_per_second=target.planned_demand)
+        demand = replace(
+            demand,
+            tokens_per_second=target.planned_demand,
+            forecast=target.planned_demand / target.request_tokens,
+        )
     known_rates = any(len(w) >= 2 for w in windows)
     own = [w for name, w in signals.windows.items() if name in signals.own]
-    measured = capacity(known, own, signals.now, target.unit)
-    stale = tuple(
-        sorted(name for name, w in signals.windows.items() if not w or w[-1].at < signals.now - signals.max_age)
-    )
+    measured = known if stale else capacity(known, own, signals.now, target.unit)
+    memory = replace(memory, traffic=traffic)
+    if not stale:
+        memory = _learned(target, signals, own, memory)
+    step = solve(memory.fit, target.step) if target.step and target.itl else None
     decision = decide(
         ScaleInput(
             now=signals.now,
@@ -88,7 +139,75 @@ def scale(target: Target, signals: Signals, known: Measured | None, history: His
             utilization=target.utilization,
             boot=signals.boot,
             delay=target.delay,
-            history=history,
+            history=memory.history,
+            step=step,
+            latency=_latency(target),
+            limits=_limits(target, own),
+            busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
+            trim=memory.trim.factor,
         )
     )
-    return Round(decision, demand, measured, demand.served if known_rates else None)
+    memory = replace(memory, history=decision.history)
+    return Round(decision, demand, measured, demand.served if known_rates else None, memory, step)
+
+
+def _stale(signals: Signals) -> tuple[str, ...]:
+    oldest = signals.now - signals.max_age
+    return tuple(sorted(name for name, w in signals.windows.items() if not w or w[-1].at < oldest))
+
+
+def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
+    """The line from every warm pod; the trim only once all that were asked for run, and have settled."""
+    if target.step is None:
+        return memory
+    fit = learn(memory.fit, own, signals.now, target.step)
+    if target.itl:
+        step = solve(fit, target.step)
+        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
+        memory = replace(memory, late=late)
+    ready = len(signals.windows)
+    if ready != memory.replicas or ready != target.replicas:
+        return replace(memory, fit=fit, replicas=ready, changed=signals.now)
+    if target.itl or target.ttft is None or signals.now - memory.changed < signals.boot:
+        return replace(memory, fit=fit)
+    trim = trimmed(memory.trim, own, signals.now, (target.ttft, 1 - target.percentile / 100))
+    return replace(memory, fit=fit, trim=trim)
+
+
+def _typical(target: Target) -> Lengths:
+    return Lengths(
+        requests=1.0,
+        arrived=target.request_tokens if target.unit is Unit.PROMPT else target.prompt_tokens,
+        finished=1.0,
+        finished_tokens=target.request_tokens,
+    )
+
+
+def _latency(target: Target) -> Latency:
+    late = 1 - target.percentile / 100
+    return Latency(
+        ttft=target.ttft or float("inf"),
+        itl=target.itl or float("inf"),
+        sigmas=NormalDist().inv_cdf(1 - late),
+        late=late,
+    )
+
+
+def _promise(target: Target, step: Step) -> Promise:
+    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    ttft = target.ttft or float("inf")
+    wait = max(ttft - target.prompt_tokens * step.per_prompt, ttft / 2)
+    return Promise(target.itl or float("inf"), wait, CAREFUL * (1 - target.percentile / 100))
+
+
+def _limits(target: Target, own: list[Window]) -> Limits:
+    latest = [w[-1] for w in own if w]
+    slots = max((s.slots for s in latest), default=0.0)
+    kv = max((s.kv_tokens for s in latest), default=0.0)
+    return Limits(
+        itl=target.itl or float("inf"),
+        slots=slots or float("inf"),
+        kv_tokens=kv or float("inf"),
+        chunk=target.chunk or float("inf"),
+        utilization=target.utilization,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 TTFT_BOUNDS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, inf)
+QUEUE_BOUNDS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, inf)
 ITL_BOUNDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, inf)
 """Seconds; bounds of vLLM's histograms, without the smallest and largest."""
 
@@ -44,6 +45,9 @@ class Counters:
     preempted: int = 0
     ttft: list[int] = field(default_factory=lambda: [0] * len(TTFT_BOUNDS))
     itl: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
+    tpot: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
+    """Of requests of more than one token that finished: their mean seconds between tokens."""
+    queued: list[int] = field(default_factory=lambda: [0] * len(QUEUE_BOUNDS))
 
 
 @dataclass(slots=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from statistics import median
 
-from inferfleet.fleet.pods import DEFAULT_BOOT, MAX_BOOT
+from inferfleet.fleet.pods import MAX_BOOT
 from inferfleet.fleet.scaler import WINDOW
 from inferfleet.planning.room import ROUNDING
 from inferfleet.planning.types import Measured
-from inferfleet.scaling.law import Decision, History
-from inferfleet.scaling.workload import Round, Signals, Target, scale
+from inferfleet.scaling.law import Decision
+from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet.settings import Settings as Operator
 from inferfleet.sim.types import Pod, Room, Seen
 
@@ -42,7 +42,7 @@ class Said:
 
 @dataclass
 class _Memory:
-    history: History = ()
+    passed: Memory = field(default_factory=Memory)
     last: Round | None = None
 
 
@@ -76,8 +76,8 @@ class Ours:
         )
         memory = self._memories.setdefault(target.class_, _Memory())
         before = memory.last
-        last = scale(target, self._signals(served, pods, seen.now), self._known.get(target.profile), memory.history)
-        memory.last, memory.history = last, last.decision.history
+        last = scale(target, self._signals(served, pods, seen.now), self._known.get(target.profile), memory.passed)
+        memory.last, memory.passed = last, last.memory
         if last.measured:
             self._known[target.profile] = last.measured
         if before is None or _news(before.decision, last.decision):
@@ -97,10 +97,11 @@ class Ours:
         }
         own = frozenset(p.name for p in pods if p.pool == served.pools[0] and _serves(p))
         boots = [self._boots[p.name] for p in pods if p.name in self._boots]
-        return Signals(now, windows, own, median(boots) if boots else DEFAULT_BOOT, self.max_age)
+        return Signals(now, windows, own, median(boots) if boots else served.target.boot, self.max_age)
 
     def _remember_boots(self, pods: Iterable[Pod]) -> None:
-        took = {p.name: max(1.0, p.ready_at - p.created) for p in pods if p.ready_at is not None}
+        """Not of those that were there from the start: nobody saw them boot."""
+        took = {p.name: max(1.0, p.ready_at - p.created) for p in pods if p.ready_at}
         self._boots = {name: seconds for name, seconds in took.items() if seconds <= MAX_BOOT}
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from heapq import heappop, heappush
 from math import inf
 
-from inferfleet.sim.book import ITL_BOUNDS, TTFT_BOUNDS, Book, Counters, Sequence
+from inferfleet.sim.book import ITL_BOUNDS, QUEUE_BOUNDS, TTFT_BOUNDS, Book, Counters, Sequence
 from inferfleet.sim.memory import Memory
 from inferfleet.sim.stretch import Stretch
 from inferfleet.sim.types import Pool
@@ -32,6 +32,8 @@ class Replica:
         self._running: dict[int, Sequence] = {}
         self._ends: list[tuple[int, int]] = []
         """Heap of (step, number) for all that decode; entries of preempted ones stay until they come up."""
+        self._came: dict[int, float] = {}
+        """When requests that have no slot yet came here."""
         self._made: dict[int, int] = {}
         """Tokens of preempted requests that their callers already have."""
         self._context = 0
@@ -75,6 +77,7 @@ class Replica:
     def arrive(self, number: int, now: float) -> None:
         """Queue a request; steps that only decode end with the one in progress if there may be room for it."""
         self._queue(number).append(number)
+        self._came[number] = now
         self._waiting += 1
         self.outstanding += 1
         self.counters.arrivals += 1
@@ -173,6 +176,8 @@ class Replica:
         if sequence:
             queue.popleft()
             self._waiting -= 1
+            if (came := self._came.pop(sequence.number, None)) is not None:
+                self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
             self.counters.cached += sequence.prompt - sequence.left
             self._prefilling.append(sequence)
         return sequence
@@ -238,6 +243,9 @@ class Replica:
         self.counters.finished += 1
         self.counters.finished_tokens += self._book.output[sequence.number]
         self._book.finish[sequence.number] = self._now
+        if (more := self._book.output[sequence.number] - 1) > 0:
+            mean = (self._now - self._book.first[sequence.number]) / more
+            self.counters.tpot[bisect_left(ITL_BOUNDS, mean)] += 1
 
     def _made_by(self, sequence: Sequence) -> int:
         """Tokens that its caller has."""

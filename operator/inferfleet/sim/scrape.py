@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 from inferfleet.scaling.signal import Buckets, PodSample, Window
-from inferfleet.sim.book import ITL_BOUNDS, TTFT_BOUNDS
+from inferfleet.sim.book import ITL_BOUNDS, QUEUE_BOUNDS, TTFT_BOUNDS
 from inferfleet.sim.replica import Replica
 
 
@@ -28,6 +28,8 @@ def sample(replica: Replica, now: float) -> PodSample:
         cached=c.cached,
         ttft=_buckets(TTFT_BOUNDS, c.ttft),
         itl=_buckets(ITL_BOUNDS, c.itl),
+        tpot=_buckets(ITL_BOUNDS, c.tpot),
+        queued=_buckets(QUEUE_BOUNDS, c.queued),
     )
 
 
