@@ -25,8 +25,8 @@ FAR = Pool("far", replace(ANCHOR, base=0.015, per_sequence=0.0003, prefill_rate=
 """A faster accelerator that is dearer for each token: where to spill over."""
 
 RAMP_ENGINE = Engine(base=0.020, per_sequence=0.0002, prefill_rate=19_000.0, kv_tokens=310_000.0)
-"""Qwen3-32B on two H100, assumed: its KV cache from 65 GB of weights and 262 kB a token on 2 x 80 GB, its speed such
-that eight replicas serve ten requests per second with every target kept and one settles at 1.3 to 1.5, as llm-d#2011 tells.
+"""Qwen3-32B on two H100, assumed: its KV cache from 65 GB of weights and 262 kB a token on 2 x 80 GB; its speed such
+that eight replicas keep every target at ten requests per second and one settles at 1.3 to 1.5, as llm-d#2011 tells.
 """
 RAMP_POOL = Pool("h100x2", RAMP_ENGINE, boot=100.0, limit=8, price=8.0)
 RAMP_SLO = Slo(ttft=3.0, itl=0.100)
