@@ -68,11 +68,11 @@ class Fleet:
         return tuple(Room(p.pool, p.limit, p.wanted, p.existing) for p in self._places.values())
 
     def want(self, counts: Mapping[str, int], now: float) -> None:
-        """From now on; beyond a pool's limit nothing is remembered."""
+        """From now on; beyond a pool's limit nothing is remembered, and what runs is not taken away for it."""
         changed = {}
         for name, count in counts.items():
             place = self._places[name]
-            wanted = max(0, min(count, place.limit))
+            wanted = max(0, min(count, max(place.limit, len(place.booting) + len(place.ready))))
             if wanted != place.wanted:
                 place.wanted = changed[name] = wanted
         if changed:

@@ -184,9 +184,9 @@ class Replica:
 
     def _late(self) -> bool:
         """Whether the first that waits has only just come."""
-        return (
-            bool(self._ahead and self._waiting) and self._book.at[next(q for q in self._queues if q)[0]] > self._known
-        )
+        if not (self._ahead and self._waiting):
+            return False
+        return self._came.get(next(q for q in self._queues if q)[0], -inf) > self._known
 
     def _make_room(self) -> bool:
         """Put back the last admitted, while one more token of each that decodes does not fit."""

@@ -88,7 +88,8 @@ class Result:
         """Whether each request met the SLO."""
         limit = np.minimum(slo.ttft + slo.ttft_per_input_token * self.trace.input, slo.wait)
         inside = (self.ttft <= limit) & ((self.itl <= slo.itl) | (self.trace.output <= 1))
-        found: NDArray[np.bool_] = inside & (self.outcome == Outcome.DONE)
+        whole = self.finish - self.trace.at <= slo.end_to_end
+        found: NDArray[np.bool_] = inside & whole & (self.outcome == Outcome.DONE)
         return found
 
     def attainment(self, slo: Slo, class_: str | None = None) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 from typing import Protocol
 
@@ -201,6 +202,8 @@ class Slo:
     wait: float = 60.0
     ttft_per_input_token: float = 0.0
     """Seconds added to `ttft` for each prompt token: a long prompt cannot be read at once."""
+    end_to_end: float = inf
+    """To the last token."""
 
 
 @dataclass(frozen=True)
