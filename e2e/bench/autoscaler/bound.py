@@ -81,8 +81,9 @@ def load(scenario: Scenario) -> Load:
         cells[0] += np.bincount(which, seconds, bins * CLASSES)
         cells[1] += np.bincount(which, seconds / work, bins * CLASSES)
 
-    put(trace.at, a * prompt)
-    _spread(put, trace, b * trace.output, trace.output * slo.itl)
+    made: Floats = b * trace.output.astype(np.float64)
+    put(trace.at, a * prompt.astype(np.float64))
+    _spread(put, trace, made, made * (slo.itl / b))
     return Load(cells[0].reshape(bins, CLASSES), cells[1].reshape(bins, CLASSES), len(trace))
 
 
@@ -156,7 +157,7 @@ def misses(demand: Load, supplied: Supply, slack: float) -> Floats:
     """Requests missed by bin and count of replicas."""
     room = supplied.work * (BIN + slack)
     excess = np.maximum(0.0, demand.seconds.sum(axis=1)[:, None] - room)
-    found = np.zeros_like(excess)
+    found: Floats = np.zeros_like(excess)
     for class_ in range(CLASSES):
         seconds, requests = demand.seconds[:, class_, None], demand.requests[:, class_, None]
         taken = np.minimum(excess, seconds)

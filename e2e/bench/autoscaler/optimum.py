@@ -1,9 +1,9 @@
 """A schedule that knows all arrivals, confirmed by the simulator. Pure: equal arguments give equal schedules.
 
-What each count of replicas misses in each half minute is measured: by simulations with a few replicas more and more than
-the work that arrives (`bound.load`). Over that table the dynamic program finds the schedule with the least replica-hours,
-boots paid; it is simulated, what it missed corrects the table, and the cheapest that met the target in a simulation is
-the answer. It is a schedule that exists: the true optimum lies between it and the lower bound.
+What each count of replicas misses in each half minute is measured, by simulations with a few replicas more, and more,
+than the work that arrives (`bound.load`). Over that table the dynamic program finds the schedule with the least
+replica-hours, boots paid; it is simulated, what it missed corrects the table, and the cheapest that met the target in a
+simulation is the answer. It is a schedule that exists: the true optimum lies between it and the lower bound.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +17,9 @@ from inferfleet.sim.result import Result
 from inferfleet.sim.types import Controller, Floats, Ints, Seen
 
 Simulate = Callable[[Scenario, Controller], Result]
-OFFSETS = (0, 1, 2, 3, 5)
+OFFSETS = (-1, 0, 1, 3)
 """Replicas above the work, for the table."""
-ROUNDS = 5
+ROUNDS = 4
 SMOOTH = 3
 """Bins on either side whose work a count must bear: a queue reaches so far."""
 NEVER = 1e6
@@ -106,17 +106,18 @@ def floor(scenario: Scenario, demand: Load) -> Ints:
     padded = np.pad(work, SMOOTH, mode="edge")
     highest = np.max([padded[i : i + len(work)] for i in range(2 * SMOOTH + 1)], axis=0)
     slowest = min(1.0, *(speed(scenario, pool) for pool in scenario.pools))
-    return np.ceil(highest / slowest).astype(np.int64)
+    found: Ints = np.ceil(highest / slowest).astype(np.int64)
+    return found
 
 
 def missed(result: Result, scenario: Scenario, bins: int) -> Floats:
     """Requests that came in each bin and did not meet the SLO."""
     which = np.minimum((scenario.trace.at // BIN).astype(int), bins - 1)
-    return np.bincount(which, ~result.met(scenario.slo), bins)
+    return np.bincount(which, ~result.met(scenario.slo), bins).astype(np.float64)
 
 
 def completed(table: Floats) -> Floats:
-    """Between what was seen, straight lines; above it, nothing is missed more; below it, all is. Falling with the count."""
+    """Straight lines between what was seen; above it no less is missed, below it all. Falling with the count."""
     filled = table.copy()
     width = table.shape[1]
     for row in filled:

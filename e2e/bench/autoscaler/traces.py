@@ -10,12 +10,13 @@ of a few tokens would miss beside any long prompt, in however large a fleet.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from e2e.bench.autoscaler import recorded, scripted, servegen
-from inferfleet.sim.types import Engine, Event, Floats, Limit, Lost, Policy, Pool, Router, Slo, Trace
+from inferfleet.sim.types import Blind, Engine, Event, Floats, Limit, Lost, Policy, Pool, Router, Slo, Trace
 
 HOUR = 3600.0
 ANCHOR = Engine(base=0.018, per_sequence=0.00035, prefill_rate=8000.0, kv_tokens=400_000.0, chunk=192)
@@ -73,6 +74,14 @@ class Source:
     seeds: int = 3
 
 
+def ready(trace: Trace) -> int:
+    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to six tenths."""
+    first = trace.between(0.0, 600.0)
+    each = 1 / ANCHOR.prefill_rate, ANCHOR.per_sequence
+    work = float(first.input.sum() * each[0] + first.output.sum() * each[1]) / 600.0
+    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.6))
+
+
 def scored_day(found: servegen.Statistics) -> tuple[float, bool]:
     """Start of the day that is scored, and whether it is held out: day 8, else day 5 of the first seven."""
     held_out = found.end >= (servegen.TUNING_DAYS + 1) * servegen.DAY
@@ -84,7 +93,8 @@ def day(data: Path, model: str, seed: int, *, tune: bool = False) -> Scenario:
     found = servegen.load(data, model)
     start, held_out = (servegen.DAY, False) if tune else scored_day(found)
     trace = servegen.sample(found, start, start + servegen.DAY, seed)
-    return Scenario(model.replace("-", "_") + "_24h", trace, servegen.DAY, long=True, held_out=held_out)
+    name = model.replace("-", "_") + "_24h"
+    return Scenario(name, trace, servegen.DAY, start=ready(trace), long=True, held_out=held_out)
 
 
 def week(data: Path, model: str, seed: int) -> Scenario:
@@ -94,7 +104,7 @@ def week(data: Path, model: str, seed: int) -> Scenario:
     held_out = found.end >= 2 * seconds
     start = seconds if held_out else found.start
     trace = servegen.sample(found, start, start + seconds, seed)
-    return Scenario(model.replace("-", "_") + "_7d", trace, seconds, start=4, long=True, held_out=held_out)
+    return Scenario(model.replace("-", "_") + "_7d", trace, seconds, start=ready(trace), long=True, held_out=held_out)
 
 
 def azure(data: Path, kind: str, copies: int, seed: int, *, tune: bool = False) -> Scenario:
@@ -102,7 +112,7 @@ def azure(data: Path, kind: str, copies: int, seed: int, *, tune: bool = False) 
     trace = recorded.azure(data / AZURE.format(kind), copies, seed)
     half, end = HOUR / 2, float(trace.at[-1])
     part = trace.between(0.0, half) if tune else trace.between(half, end)
-    return Scenario(f"azure_{kind}", part, half if tune else end - half, start=4, held_out=not tune)
+    return Scenario(f"azure_{kind}", part, half if tune else end - half, start=ready(part), held_out=not tune)
 
 
 def mooncake(data: Path, kind: str) -> Scenario:
@@ -151,6 +161,12 @@ def mixed(seed: int) -> Scenario:
     offline = scripted.drawn(_jobs, 5 * HOUR, seed + 1, scripted.SUMMARIES)
     trace = scripted.together(chat, offline)
     return Scenario("interactive_and_batch", trace, 6 * HOUR, start=3, deadline=HOUR)
+
+
+def blind(seed: int) -> Scenario:
+    """Two hours up and down; for ten minutes of the rise no metrics can be had."""
+    trace = scripted.drawn(scripted.wave(4.0, 14.0, 2 * HOUR), 2 * HOUR, seed)
+    return Scenario("blind", trace, 2 * HOUR, events=(Blind(1500.0, 2100.0),))
 
 
 def _jobs(at: Floats) -> Floats:
@@ -215,6 +231,7 @@ def sources() -> Mapping[str, Source]:
         "constant": _script(constant),
         "pool_exhausted": _script(exhausted),
         "node_lost": _script(lost),
+        "blind": _script(blind),
         "interactive_and_batch": _script(mixed),
     }
 
@@ -228,4 +245,4 @@ def _deepseek(data: Path, seed: int) -> Scenario:
     found = servegen.load(data, "deepseek-r1")
     end = min(found.start + servegen.DAY, found.end)
     trace = servegen.sample(found, found.start, end, seed)
-    return Scenario("deepseek_r1_24h", trace, end - found.start, start=6, long=True, held_out=True)
+    return Scenario("deepseek_r1_24h", trace, end - found.start, start=ready(trace), long=True, held_out=True)
