@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
+from e2e.bench.autoscaler.bound import bound, load
 from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, ours, play
 from e2e.bench.autoscaler.optimum import optimum
 from e2e.bench.autoscaler.traces import Scenario, Source, sources
@@ -92,17 +93,17 @@ def ours_job(ask: Ask, seed: int) -> Cell:
     return cell(play(scenario, ours(scenario), 2.0, seed), scenario, "ours", 0.0, seed)
 
 
-def default_job(ask: Ask, name: str, seed: int) -> Cell:
-    """A baseline as it is published."""
+def default_job(ask: Ask, name: str) -> Cell:
+    """A baseline as it is published, on the first seed."""
     arm = arms()[name]
-    return _run(ask.scored(seed), arm, name, arm.default, seed)
+    return _run(ask.scored(0), arm, name, arm.default, 0)
 
 
-def tuned_job(ask: Ask, name: str, goal: float) -> tuple[Cell, ...]:
+def tuned_job(ask: Ask, name: str, goal: float, *, all_seeds: bool) -> tuple[Cell, ...]:
     """A baseline at the setting that is cheapest on the tuning trace among those that reach the goal there."""
     arm = arms()[name]
     level = best_level(arm, ask.tuning(), goal)
-    return tuple(_run(ask.scored(seed), arm, f"{name}*", level, seed) for seed in ask.seeds)
+    return tuple(_run(ask.scored(seed), arm, f"{name}*", level, seed) for seed in (ask.seeds if all_seeds else (0,)))
 
 
 def best_level(arm: Arm, scenario: Scenario, goal: float) -> float:
@@ -136,14 +137,22 @@ class Best:
     """Replica-hours: the lower bound."""
     least_dollars: float
     schedule: Cell | None
-    """The cheapest that a simulation confirmed."""
+    """The cheapest that a simulation confirmed; None where none was looked for, or found."""
 
 
-def optimum_job(ask: Ask, goal: float) -> Best:
-    """Of the first seed."""
+def optimum_job(ask: Ask, known: Frame) -> Best:
+    """Of the first seed; a static fleet is a schedule too. Over seven days the bound alone."""
     scenario = ask.scored(0)
-    found = optimum(scenario, goal, lambda world, controller: play(world, controller, LONG_INTERVAL))
+    if ask.trace.endswith("_7d"):
+        demand = load(scenario)
+        return Best(
+            bound(scenario, demand, known.goal).hours, bound(scenario, demand, known.goal, dollars=True).hours, None
+        )
+    found = optimum(scenario, known.goal, lambda world, controller: play(world, controller, LONG_INTERVAL))
     schedule = cell(found.result, scenario, "optimum", 0.0, 0) if found.result else None
+    static = known.static[0]
+    if static.attainment >= known.goal and (schedule is None or static.dollars < schedule.dollars):
+        schedule = static
     return Best(found.least, found.least_dollars, schedule)
 
 

@@ -17,7 +17,7 @@ from inferfleet.sim.result import Result
 from inferfleet.sim.types import Controller, Floats, Ints, Seen
 
 Simulate = Callable[[Scenario, Controller], Result]
-OFFSETS = (-1, 0, 1, 3)
+OFFSETS = (-1, 0, 1, 3, 6)
 """Replicas above the work, for the table."""
 ROUNDS = 4
 SMOOTH = 3

@@ -89,7 +89,7 @@ def section(found: Outcome) -> str:
     """One trace."""
     rows = [_row(found, "static", found.frame.static), _row(found, "ours", found.ours)]
     rows += [_row(found, name, cells) for name, cells in found.cells.items() if name != "ours"]
-    if found.best:
+    if found.best and not found.name.endswith("_7d"):
         rows.insert(0, _optimum(found, found.best))
     head = [
         "controller",
