@@ -89,8 +89,8 @@ def test_a_backlog_is_demand() -> None:
 
 
 def test_a_rising_rate_is_continued_for_one_boot_time_but_not_beyond_twice_itself() -> None:
-    rising = tuple(sample(float(t), arrivals=20 * t + t * t / 3) for t in range(0, 31, 2))
-    soon, late = (seen([rising], horizon).forecast for horizon in (2, 600))
+    rising = tuple(sample(float(t), arrivals=20 * t + t * t / 60) for t in range(0, 301, 2))
+    soon, late = (seen([rising], horizon).forecast for horizon in (2, 6000))
     now = seen([rising], horizon=600).arrivals
     assert now < soon < late == pytest.approx(2 * now)
 

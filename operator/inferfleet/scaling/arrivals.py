@@ -136,17 +136,25 @@ def _rise(counts: tuple[Count, ...], seconds: float, scatter: float) -> float:
     """Requests per second and second over the last `seconds`, as far as it stands out from chance.
 
     The slope of the least squares, times 1 - (2 / t)^2 with t its ratio to its standard error; none below two of them.
+    No more than over the second half alone: what rose at once and stays is a step.
     """
+    slope, noise = _slope(counts, seconds, 4 * scatter)
+    if slope <= 0 or slope**2 <= noise:
+        return 0.0
+    later, _ = _slope(counts, seconds / 2, 0.0)
+    return min(slope * (1 - noise / slope**2), max(0.0, later))
+
+
+def _slope(counts: tuple[Count, ...], seconds: float, scatter: float) -> tuple[float, float]:
+    """(of the least squares, the part of `scatter` in its variance)."""
     inside = [c for c in counts if c.end > counts[-1].end - seconds]
     total = sum(c.seconds for c in inside)
     if len(inside) < 3 or total <= 0:
-        return 0.0
+        return 0.0, 0.0
     middle = sum((c.end - c.seconds / 2) * c.seconds for c in inside) / total
     moments = [(c.end - c.seconds / 2 - middle, c) for c in inside]
     spread = sum(x * x * c.seconds for x, c in moments)
-    slope = sum(x * c.requests for x, c in moments) / spread
-    noise = 4 * scatter / spread
-    return slope * (1 - noise / slope**2) if slope**2 > noise else 0.0
+    return sum(x * c.requests for x, c in moments) / spread, scatter / spread
 
 
 def _dispersion(known: Arrivals) -> float:

@@ -10,6 +10,7 @@ from inferfleet.scaling.arrivals import SPAN, Arrivals, add, outlook
 from inferfleet.scaling.signal import COUNTERS, PodSample, Window, increase
 from inferfleet.scaling.step import Shape
 
+NOTHING = Shape(0.0, 1.0, 1.0)
 MEMORY = 600.0
 """Seconds after which a request counts a third in the mean lengths: they change slowly, and few requests say little."""
 
@@ -35,6 +36,10 @@ class Traffic:
 
     since: float = -inf
     """The newest sample that was counted."""
+    busy: float = -inf
+    """When somebody came last."""
+    held: float = 0.0
+    """Requests that waited for the first replica, when that was looked at last."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     lengths: Lengths = field(default_factory=Lengths)
 
@@ -55,11 +60,13 @@ class Demand:
     """Requests in queues."""
     forecast: float = 0.0
     """Requests per second at the horizon, and the backlog spread over it."""
+    arriving: float = 0.0
+    """The same without the backlog."""
     dispersion: float = 1.0
     """Variance over mean of the counts of arrivals."""
     error: float = 0.0
     """Relative standard deviation of the forecast."""
-    shape: Shape = Shape(0.0, 1.0, 1.0)
+    shape: Shape = NOTHING
 
 
 def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffic:
@@ -68,13 +75,23 @@ def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffi
     Only what one pod counted between two of its own samples: a pod that joins starts at its first one, so that what
     it takes over from the others is not counted twice, and one that goes takes nothing back.
     """
-    arrivals, lengths = known.arrivals, known.lengths
-    since = known.since
     for end, seconds, grown in _steps(windows, known.since):
-        arrivals = add(arrivals, end, seconds, grown.requests, horizon)
-        lengths = _faded(lengths, seconds, grown)
-        since = end
-    return Traffic(since, arrivals, lengths)
+        known = Traffic(
+            since=end,
+            busy=end if grown.requests > 0 else known.busy,
+            arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
+            lengths=_faded(known.lengths, seconds, grown),
+        )
+    return known
+
+
+def observe_held(known: Traffic, held: float, now: float, horizon: float) -> Traffic:
+    """Count what came to the gateway while no replica was there to count it."""
+    came = max(0.0, held - known.held)
+    if known.since == -inf:
+        return replace(known, since=now, busy=now, held=held)
+    arrivals = add(known.arrivals, now, now - known.since, came, horizon) if now > known.since else known.arrivals
+    return Traffic(now, now if came else known.busy, held, arrivals, known.lengths)
 
 
 def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: Lengths, unit: Unit) -> Demand:
@@ -86,11 +103,10 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
     pods = tuple(windows)
     seen = outlook(known.arrivals, horizon)
     shape = _shape(known.lengths, typical)
-    waiting = sum(w[-1].waiting for w in pods if w)
+    waiting = known.held + sum(w[-1].waiting for w in pods if w)
     forecast = seen.forecast + waiting / max(horizon, SPAN)
-    tokens = (
-        _of(known.lengths.arrived, known.lengths.requests, typical.arrived) if unit is Unit.PROMPT else shape.output
-    )
+    prompt = _of(known.lengths.arrived, known.lengths.requests, typical.arrived)
+    tokens = prompt if unit is Unit.PROMPT else shape.output
     return Demand(
         tokens_per_second=forecast * tokens,
         served=_rate(pods, COUNTERS[unit].done, known.since),
@@ -98,6 +114,7 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
         request_tokens=tokens,
         waiting=waiting,
         forecast=forecast,
+        arriving=seen.forecast,
         dispersion=seen.dispersion,
         error=seen.error,
         shape=shape,

@@ -2,28 +2,33 @@
 
 The step line tells what happens on average. A request waits when one with a long prompt came just before it, and few
 tokens are slow when such a prompt is read beside them; how many of these there are no mean tells. What is measured: the
-share of requests that were late, at the load rho at which they were. Two must meet for it, so it grows as rho^2 (below
-the loads at which the mean itself is late, which teach nothing here); the factor is learned, and with it the load for a
-given share.
+share of requests that were late, at the load rho at which they were. It grows as a power of rho (below the loads at
+which the mean itself is late, which teach nothing here); the factor is learned, and with it the load for a given share.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, inf, sqrt
+from math import exp, inf
+from typing import NamedTuple
 
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.signal import Buckets, PodSample, Window
 from inferfleet.scaling.step import Step
 
-MEMORY = 3600.0
-"""Seconds after which an observation counts a third: lengths change with the hour."""
+MEMORY = 10_000.0
+"""Requests after which an observation counts a third: a hundred late ones are known to a tenth."""
+MEMORY_SECONDS = 900.0
+"""And not before these have passed: what comes together is late together."""
+POWER = 3.0
+"""Of the load with which the share of late requests is taken to grow, between what was seen and what is decided for:
+2 where few have very long prompts, up to 10 where all are alike."""
 BELIEVED = 300.0
 """Requests that count before any was seen, the promised share of them late."""
 FIRST = 0.6
 """The load at which these were, in parts of what the mean allows."""
 BUDGET_MEMORY = 86_400.0
 """Seconds over which the promised share is kept: what was saved may be spent, and what was overdrawn is saved."""
-SPENDING = (0.5, 2.0)
+SPENDING = (0.7, 1.5)
 """Factors on the promised share, at most."""
 
 
@@ -33,7 +38,7 @@ class Late:
 
     at: float = -inf
     late: float = 0.0
-    squares: float = 0.0
+    powers: float = 0.0
     """Of the loads at which they were served."""
     requests: float = 0.0
     budget_late: float = 0.0
@@ -58,16 +63,18 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
     if now - known.at < SPAN:
         return known
     seen = [found for window in windows if (found := _pod(window, now, promise, step))]
-    calm = [(t, n, rho) for t, n, rho in seen if rho < mean_load(step, promise.itl)]
-    seconds = min(now - known.at, MEMORY)
-    short, long = exp(-seconds / MEMORY), exp(-seconds / BUDGET_MEMORY)
+    calm = [s for s in seen if s.calm and s.load < mean_load(step, promise.itl)]
+    requests = sum(s.requests for s in calm)
+    seconds = min(now - known.at, BUDGET_MEMORY)
+    short = exp(-min(requests / MEMORY, seconds / MEMORY_SECONDS))
+    long = exp(-seconds / BUDGET_MEMORY)
     return Late(
         at=now,
-        late=known.late * short + sum(n for _, n, _ in calm),
-        squares=known.squares * short + sum(t * rho * rho for t, _, rho in calm),
-        requests=known.requests * short + sum(t for t, _, _ in calm),
-        budget_late=known.budget_late * long + sum(n for _, n, _ in seen),
-        budget_requests=known.budget_requests * long + sum(t for t, _, _ in seen),
+        late=known.late * short + sum(s.late for s in calm),
+        powers=known.powers * short + sum(s.requests * s.load**POWER for s in calm),
+        requests=known.requests * short + requests,
+        budget_late=known.budget_late * long + sum(s.late for s in seen),
+        budget_requests=known.budget_requests * long + sum(s.requests for s in seen),
     )
 
 
@@ -79,10 +86,11 @@ def mean_load(step: Step, itl: float) -> float:
 def highest_load(known: Late, step: Step, promise: Promise) -> float:
     """Share of a replica's time that work may take so that no more requests are late than promised."""
     mean = mean_load(step, promise.itl)
-    if mean <= 0:
-        return 0.0
-    factor = (known.late + BELIEVED * promise.share) / (known.squares + BELIEVED * (FIRST * mean) ** 2)
-    return min(mean, sqrt(promise.share * _spending(known, promise.share) / factor))
+    if mean <= 0 or not known.requests:
+        return mean
+    factor = (known.late + BELIEVED * promise.share) / (known.powers + BELIEVED * (FIRST * mean) ** POWER)
+    allowed: float = (promise.share * _spending(known, promise.share) / factor) ** (1 / POWER)
+    return min(mean, allowed)
 
 
 def _spending(known: Late, share: float) -> float:
@@ -92,14 +100,23 @@ def _spending(known: Late, share: float) -> float:
     return min(high, max(low, 2 - (known.budget_late + BELIEVED * share) / promised))
 
 
-def _pod(window: Window, now: float, promise: Promise, step: Step) -> tuple[float, float, float] | None:
-    """(requests that ended, how many of them late, load) of a pod that was there all the time."""
+class _Seen(NamedTuple):
+    """Of one pod in one span."""
+
+    requests: float
+    late: float
+    load: float
+    calm: bool
+    """Whether its queue was empty at some time: one that never is comes from before, whatever the load is now."""
+
+
+def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | None:
     inside = [s for s in window if s.at >= now - SPAN]
     if len(inside) < 2 or not (inside[-1].tpot or inside[-1].queued):
         return None
     first, last = inside[0], inside[-1]
     late = over(first.tpot, last.tpot, promise.itl) + over(first.queued, last.queued, promise.wait)
-    return last.finished - first.finished, late, _load(first, last, step)
+    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in inside) <= 0)
 
 
 def _load(first: PodSample, last: PodSample, step: Step) -> float:

@@ -1,12 +1,13 @@
 """The control law: replicas for the load that is expected when another one could be there. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, exp, inf, isfinite, sqrt
 from typing import NamedTuple
 
 from inferfleet.api.figures import figures
 from inferfleet.names import Reason
 from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.idle import asleep
 from inferfleet.scaling.step import Limits, Step, capacity, work
 
 History = tuple[tuple[float, float], ...]
@@ -52,13 +53,19 @@ class ScaleInput:
     history: History
     step: Step | None = None
     """What a replica's steps take; None: only `capacity` is known."""
-    latency: Latency = Latency()
-    limits: Limits = Limits()
+    latency: Latency = field(default_factory=Latency)
+    limits: Limits = field(default_factory=Limits)
     """Slots and KV cache of one replica."""
     busiest: float = 1.0
     """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
+    held: float | None = None
+    """Requests that a gateway holds while no replica is there; None: nobody would hold them."""
+    idle: float = 0.0
+    """Seconds since the last request."""
+    patience: float = inf
+    """Seconds without a request after which the last replica goes."""
 
     @property
     def delay_in_force(self) -> float:
@@ -114,10 +121,13 @@ def decide(x: ScaleInput) -> Decision:
             f"no fresh metrics from {names}; replicas stay at {x.replicas}",
             fresh=False,
         )
-    if not x.ready_pods or x.capacity <= 0:
+    if (not x.ready_pods and x.held is None) or x.capacity <= 0:
         return _hold(
             x, Reason.NO_SIGNAL_YET, f"no pod was scraped twice yet; replicas stay at {x.replicas}", fresh=True
         )
+    if x.minimum == 0 and asleep(inf if x.replicas == 0 else x.idle, x.patience, x.held):
+        message = f"no request for {x.idle:.0f} s, and a start is worth {x.patience:.0f} s: none runs"
+        return Decision(0, 0, Reason.DEMAND if x.replicas else Reason.STEADY, message, True, ((x.now, 0.0),))
     need = needed(x)
     wanted = whole(need.replicas)
     history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, need.replicas))
@@ -142,7 +152,7 @@ def needed(x: ScaleInput) -> Need:
     prefill = d.shape.prompt * x.step.per_prompt
     busiest = d.forecast * prefill * (1 + (x.latency.sigmas * spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
-    by_share = d.forecast * work(x.step, d.shape) / x.busiest
+    by_share = d.arriving * work(x.step, d.shape) / x.busiest
     needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
 
@@ -175,16 +185,17 @@ def _for_queue(load: float, prefill: float, latency: Latency) -> float:
 
 
 def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
-    if max(wanted, x.minimum) > x.most:
+    least = max(x.minimum, 1)  # the last one goes when nobody came for long, not when few come
+    if max(wanted, least) > x.most:
         return x.most, Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
-    if wanted > x.replicas:
-        return wanted, Reason.DEMAND
-    peak = max(x.minimum, whole(max(need for _, need in history) * (1 + SLACK)))
-    if x.replicas <= x.minimum or wanted >= x.replicas:
-        return max(x.minimum, min(x.replicas, x.maximum)), Reason.STEADY
+    if max(wanted, least) > x.replicas:
+        return max(wanted, least), Reason.DEMAND
+    peak = max(least, whole(max(need for _, need in history) * (1 + SLACK)))
+    if x.replicas <= least or wanted >= x.replicas:
+        return min(x.replicas, x.maximum), Reason.STEADY
     if history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:
         return min(x.replicas, x.maximum), Reason.SCALE_IN_DELAY
-    return peak, Reason.DEMAND
+    return min(peak, x.maximum), Reason.DEMAND
 
 
 def _recent(history: History, since: float) -> History:

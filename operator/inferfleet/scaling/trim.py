@@ -1,8 +1,8 @@
-"""A bounded correction of the need from latencies that users saw. Pure.
+"""A bounded correction of the need from the waits of users, where a class has a target for the first token alone. Pure.
 
-The step line says what should happen; where queues, imbalance or bursts make it worse, more is asked for. Only from
-pods that ran all the time, only once the last change has settled, and never beyond its bounds, so that a target that no
-number of replicas can reach costs a share and not the pool.
+Such a class is scaled by its utilization, which says nothing of queues. Where too many waited, more is asked for: only
+once the last change has settled, and never beyond a bound, so that a target that no number of replicas can reach costs
+a share and not the pool. Classes with a target between tokens have more to learn from: `late`.
 """
 
 from collections.abc import Iterable
@@ -36,10 +36,9 @@ def trimmed(known: Trim, windows: Iterable[Window], now: float, target: tuple[fl
         inside = [s for s in window if s.at >= now - SPAN and s.ttft]
         if len(inside) < 2:
             continue
-        counted, after = over(inside[0].ttft, inside[-1].ttft, _bound(inside[-1].ttft, limit))
-        total += counted
+        total += inside[-1].ttft[-1][1] - inside[0].ttft[-1][1]
         if max(s.waiting for s in inside) > 0:  # without a queue nobody waits for a replica
-            late += after
+            late += over(inside[0].ttft, inside[-1].ttft, _bound(inside[-1].ttft, limit))
     return Trim(min(MOST, max(1.0, known.factor + GAIN * (late - allowed * total))), now)
 
 

@@ -6,12 +6,14 @@ from statistics import NormalDist
 
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
+from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
+from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
-from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
+from inferfleet.scaling.law import Decision, History, Latency, Need, ScaleInput, decide
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import capacity
+from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Limits, Step
 from inferfleet.scaling.trim import Trim, trimmed
@@ -57,6 +59,11 @@ class Target:
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
     """Planned line; None: replicas follow the measured throughput."""
+    deadline: float | None = None
+    """Seconds after its arrival in which a request must be done; None: it is interactive."""
+    zero_after: float | None = None
+    """Seconds without a request after which the last replica goes, where the minimum is 0; None: what a start is
+    worth."""
     chunk: float | None = None
     """Prompt tokens that a step reads at most; None: not told."""
     boot: float = 30.0
@@ -74,6 +81,8 @@ class Signals:
     """Pods of the target placement: only their speed is its capacity."""
     boot: float
     max_age: float
+    held: float | None = None
+    """Requests that a gateway holds while no replica is ready; None: there is none that would."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ class Round:
     memory: Memory = field(default_factory=Memory)
     step: Step | None = None
     """The line that was decided with."""
+    record: Record | None = None
 
 
 def scale(target: Target, signals: Signals, known: Measured | None, memory: Memory) -> Round:
@@ -110,7 +120,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
     windows = tuple(signals.windows.values())
     stale = _stale(signals)
     horizon = signals.boot + SCRAPE
-    traffic = memory.traffic if stale else observe(memory.traffic, windows, horizon)
+    traffic = memory.traffic if stale else _observed(memory.traffic, signals, horizon)
     demand = measure(traffic, windows, horizon, _typical(target), target.unit)
     if target.planned_demand and not any(w and w[-1].arrivals for w in windows):
         demand = replace(
@@ -125,30 +135,64 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
     if not stale:
         memory = _learned(target, signals, own, memory)
     step = solve(memory.fit, target.step) if target.step and target.itl else None
-    decision = decide(
-        ScaleInput(
-            now=signals.now,
-            replicas=target.replicas,
-            ready_pods=len(windows) if known_rates else 0,
-            stale_pods=stale,
-            minimum=target.minimum,
-            maximum=target.maximum,
-            room=target.room,
-            demand=demand,
-            capacity=measured.tokens_per_second if measured else target.planned_capacity,
-            utilization=target.utilization,
-            boot=signals.boot,
-            delay=target.delay,
-            history=memory.history,
-            step=step,
-            latency=_latency(target),
-            limits=_limits(target, own),
-            busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
-            trim=memory.trim.factor,
-        )
+    asked = ScaleInput(
+        now=signals.now,
+        replicas=target.replicas,
+        ready_pods=len(windows) if known_rates else 0,
+        stale_pods=stale,
+        minimum=target.minimum,
+        maximum=target.maximum,
+        room=target.room,
+        demand=demand,
+        capacity=measured.tokens_per_second if measured else target.planned_capacity,
+        utilization=target.utilization,
+        boot=signals.boot,
+        delay=target.delay,
+        history=memory.history,
+        step=step,
+        latency=_latency(target),
+        limits=_limits(target, own),
+        busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
+        trim=memory.trim.factor,
+        held=signals.held,
+        idle=signals.now - traffic.busy,
+        patience=patience(signals.boot, target.zero_after),
     )
+    decision = decide(asked)
     memory = replace(memory, history=decision.history)
-    return Round(decision, demand, measured, demand.served if known_rates else None, memory, step)
+    served = demand.served if known_rates else None
+    return Round(decision, demand, measured, served, memory, step, _record(asked, decision, horizon))
+
+
+def _record(x: ScaleInput, found: Decision, horizon: float) -> Record:
+    need = found.need or Need(float(found.wanted), 0.0, 0.0, "")
+    return Record(
+        at=x.now,
+        before=x.replicas,
+        replicas=found.replicas,
+        wanted=found.wanted,
+        reason=found.reason,
+        bound=need.bound,
+        need=need.replicas,
+        load=need.load,
+        arrivals=x.demand.arrivals,
+        forecast=x.demand.forecast,
+        horizon=horizon,
+        waiting=x.demand.waiting,
+        prompt_tokens=x.demand.shape.prompt,
+        output_tokens=x.demand.shape.output,
+        capacity=need.capacity,
+        busiest=x.busiest,
+        trim=x.trim,
+        fresh=found.fresh,
+        message=found.message,
+    )
+
+
+def _observed(known: Traffic, signals: Signals, horizon: float) -> Traffic:
+    if signals.held is not None and not signals.windows:
+        return observe_held(known, signals.held, signals.now, horizon)
+    return observe(known, signals.windows.values(), horizon)
 
 
 def _stale(signals: Signals) -> tuple[str, ...]:
@@ -157,21 +201,18 @@ def _stale(signals: Signals) -> tuple[str, ...]:
 
 
 def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
-    """The line from every warm pod; the trim only once all that were asked for run, and have settled."""
-    if target.step is None:
-        return memory
-    fit = learn(memory.fit, own, signals.now, target.step)
-    if target.itl:
+    """What warm pods show; of a target for the first token alone only the waits once the last change has settled."""
+    if target.step and target.itl:
+        fit = learn(memory.fit, own, signals.now, target.step)
         step = solve(fit, target.step)
-        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
-        memory = replace(memory, late=late)
+        return replace(memory, fit=fit, late=observe_late(memory.late, own, signals.now, _promise(target, step), step))
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
-        return replace(memory, fit=fit, replicas=ready, changed=signals.now)
-    if target.itl or target.ttft is None or signals.now - memory.changed < signals.boot:
-        return replace(memory, fit=fit)
-    trim = trimmed(memory.trim, own, signals.now, (target.ttft, 1 - target.percentile / 100))
-    return replace(memory, fit=fit, trim=trim)
+        return replace(memory, replicas=ready, changed=signals.now)
+    if target.ttft is None or signals.now - memory.changed < signals.boot:
+        return memory
+    allowed = (target.ttft, 1 - target.percentile / 100)
+    return replace(memory, trim=trimmed(memory.trim, own, signals.now, allowed))
 
 
 def _typical(target: Target) -> Lengths:
@@ -196,7 +237,8 @@ def _latency(target: Target) -> Latency:
 def _promise(target: Target, step: Step) -> Promise:
     """The class's target is for its median prompt, which takes its time also where nobody waits."""
     ttft = target.ttft or float("inf")
-    wait = max(ttft - target.prompt_tokens * step.per_prompt, ttft / 2)
+    reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
+    wait = max(ttft - target.prompt_tokens * reading, ttft / 2)
     return Promise(target.itl or float("inf"), wait, CAREFUL * (1 - target.percentile / 100))
 
 

@@ -76,7 +76,8 @@ class Ours:
         )
         memory = self._memories.setdefault(target.class_, _Memory())
         before = memory.last
-        last = scale(target, self._signals(served, pods, seen.now), self._known.get(target.profile), memory.passed)
+        signals = replace(self._signals(served, pods, seen.now), held=float(seen.held))
+        last = scale(target, signals, self._known.get(target.profile), memory.passed)
         memory.last, memory.passed = last, last.memory
         if last.measured:
             self._known[target.profile] = last.measured
