@@ -107,7 +107,7 @@ class _Seen(NamedTuple):
     late: float
     load: float
     calm: bool
-    """Whether its queue was empty at some time: one that never is comes from before, whatever the load is now."""
+    """Whether its queue was empty lately: one that never is comes from before, whatever the load is now."""
 
 
 def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | None:
@@ -116,7 +116,7 @@ def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | No
         return None
     first, last = inside[0], inside[-1]
     late = over(first.tpot, last.tpot, promise.itl) + over(first.queued, last.queued, promise.wait)
-    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in inside) <= 0)
+    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in window) <= 0)
 
 
 def _load(first: PodSample, last: PodSample, step: Step) -> float:
