@@ -140,8 +140,9 @@ def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.O
 
 def _conditions(absent: Sequence[str], *, quick: bool) -> str:
     words = (
-        "Simulated. Attainment and cost are means (least to most) over three seeds for ours, static fleets and the tuned "
-        "main baselines; all else, and seven days, have one. A baseline is tuned on another day, or another draw, for the least replica-hours that reach the goal."
+        "Simulated. Attainment and cost are means (least to most) over three seeds for ours, static fleets and the "
+        "tuned main baselines; all else, and seven days, have one. A baseline is tuned on another day, or another "
+        "draw, for the least replica-hours that reach the goal."
     )
     short = " QUICK: the first two hours of each trace, one seed, few baselines; targets are not judged by it."
     left = f" Left out: {'; '.join(absent)}." if absent else ""
