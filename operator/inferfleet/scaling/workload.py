@@ -14,7 +14,7 @@ from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
 from inferfleet.scaling.law import Decision, History, Latency, Need, ScaleInput, decide
 from inferfleet.scaling.learn import Fit, learn, solve
-from inferfleet.scaling.ledger import capacity
+from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Limits, Step
@@ -140,7 +140,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
         queue = _queue(target, signals, memory, traffic)
         memory = _learned(target, signals, own, replace(memory, traffic=traffic, queue=queue))
     speed = measured.tokens_per_second if measured else target.planned_capacity
-    step = solve(memory.fit, target.step) if target.step and target.itl else None
+    step = _believed(target, memory, own, measured)
     asked = ScaleInput(
         now=signals.now,
         replicas=target.replicas,
@@ -200,6 +200,20 @@ def _observed(known: Traffic, signals: Signals, horizon: float) -> Traffic:
     if signals.held is not None and not signals.windows:
         return observe_held(known, signals.held, signals.now, horizon)
     return observe(known, signals.windows.values(), horizon)
+
+
+def _believed(target: Target, memory: Memory, own: list[Window], measured: Measured | None) -> Step | None:
+    """The learned line of a class with a target between tokens; None where it contradicts the measured capacity."""
+    if not (target.step and target.itl):
+        return None
+    step = solve(memory.fit, target.step)
+    slots = max((w[-1].slots for w in own if w), default=0.0)
+    if measured and slots:
+        each = step.per_token + target.prompt_tokens * step.per_prompt / target.request_tokens
+        low, high = (bound * measured.tokens_per_second for bound in BOUNDS)
+        if not low <= slots / (step.base + slots * each) <= high:
+            return None
+    return step
 
 
 def _queue(target: Target, signals: Signals, memory: Memory, traffic: Traffic) -> Queue:
