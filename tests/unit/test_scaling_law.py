@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from inferfleet.names import Reason
 from inferfleet.planning.unit import Unit
+from inferfleet.scaling.deadline import Queue, reconciled, update
+from inferfleet.scaling.deadline import needed as due
 from inferfleet.scaling.demand import Demand
 from inferfleet.scaling.law import Latency, ScaleInput, decide, needed
 from inferfleet.scaling.step import Limits, Shape, Step, capacity, work
@@ -133,12 +135,12 @@ def test_equal_inputs_give_equal_decisions_that_can_be_written_down(requests: fl
     assert dumps(found.need._asdict())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.floats(0.5, 25), st.floats(0.85, 1.15))
 def test_a_constant_load_settles_and_stays_also_where_the_plan_is_wrong(requests: float, wrong: float) -> None:
     planned = Step(LINE.base * wrong, LINE.per_token * wrong, LINE.per_prompt * wrong)
-    loop = Loop(lambda at: requests, replace(TARGET, step=planned)).run(3600)
-    assert len(set(loop.replicas[900:])) == 1
+    loop = Loop(lambda at: requests, replace(TARGET, step=planned)).run(7200)
+    assert len(set(loop.replicas[2400:])) == 1
 
 
 def test_a_wrong_plan_heals() -> None:
@@ -157,7 +159,7 @@ def test_a_step_is_answered_at_once_and_once() -> None:
     before, after = loop.replicas[599], loop.replicas[-1]
     assert after > before
     assert loop.replicas[620] == after, "within forty seconds"
-    assert sorted(set(loop.replicas[600:])) == sorted({*loop.replicas[600:621], after})
+    assert max(loop.replicas) <= after + 1, "one more, as long as the surprise is remembered"
 
 
 def test_replicas_go_when_the_load_has_gone_for_the_delay_and_not_before() -> None:
@@ -217,3 +219,30 @@ def test_small_fleets_get_more_headroom_than_large_ones() -> None:
 def test_a_round_can_be_written_down() -> None:
     loop = Loop(lambda at: 8.0).run(60)
     assert dumps(asdict(loop.rounds[-1].record))
+
+
+BATCH = replace(TARGET, ttft=None, itl=None, step=None, deadline=3600.0, planned_capacity=1600.0)
+"""Ten requests a second of a replica, due within the hour."""
+
+
+def test_work_with_a_deadline_gets_as_few_replicas_as_finish_it() -> None:
+    loop = Loop(lambda at: 40.0 if at <= 600 else 0.0, BATCH).run(600)
+    assert max(loop.replicas) <= 3, "24,000 requests at ten a second and replica take 40 minutes of one"
+
+
+def test_what_is_due_first_decides() -> None:
+    hour = update(Queue(), 0.0, 3600.0, came=3600.0, done=0.0)
+    assert due(hour, 0.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(1.05)
+    assert due(hour, 1800.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(2.1)
+    more = update(hour, 1800.0, 3600.0, came=1000.0, done=1800.0)
+    assert due(more, 1800.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(1.05)
+
+
+def test_what_was_refused_is_due_to_nobody() -> None:
+    assert reconciled(update(Queue(), 0.0, 3600.0, came=100.0, done=0.0), 40.0).parts == ((0.0, 40.0),)
+
+
+@given(st.floats(0, 1e5), st.floats(1, 3), st.floats(0, 3000), st.floats(0.01, 10))
+def test_more_that_is_due_never_needs_fewer(came: float, more: float, at: float, each: float) -> None:
+    one, two = (due(update(Queue(), 0.0, 3600.0, n, 0.0), at, 3600.0, each, 60.0) for n in (came, came * more))
+    assert two >= one

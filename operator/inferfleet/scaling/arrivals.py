@@ -19,14 +19,17 @@ TREND = 120.0
 """Seconds of steady change that make a trend: what a step leaves is none."""
 MAX_GROWTH = 2.0
 """A forecast is at most this many times what arrives now: a step is not a trend."""
-MEMORY = 3600.0
+MEMORY = 1200.0
 """Seconds after which a forecast's error counts a third."""
 FIRST_ERROR = 0.05
 """Relative error of a forecast that is assumed before any was seen to come true."""
+SURPRISE = 0.25
+"""Squared relative error that counts at most: one step shall not be expected again and again."""
 FIRST_DISPERSION = 2.0
 MINUTE = 6
 """Spans of a minute: below it arrivals vary more than a replica can follow, and less than minutes do."""
-DYADIC = (1, 2, 4, 8, 16, 32, 64)
+LENGTHS = frozenset((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64))
+"""Spans of which means are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def outlook(known: Arrivals, horizon: float) -> Outlook:
     if not means:
         return Outlook(0.0, 0.0, dispersion, sqrt(known.variance))
     level, seconds = _level(means, dispersion)
-    rise = _rise(known.counts, seconds, dispersion * level) if seconds >= TREND else 0.0
+    rise = _rise(known.counts, seconds, dispersion * level) if 2 * seconds >= TREND else 0.0
     forecast = min(level + max(0.0, rise) * (horizon + seconds / 2), MAX_GROWTH * level)
     return Outlook(level, forecast, dispersion, sqrt(known.variance), seconds)
 
@@ -102,20 +105,20 @@ def _closed(known: Arrivals, horizon: float) -> Arrivals:
         chance = seen.dispersion / (past[-1].expected * seconds)
         # twice the square of what came too much: what came too little costs nothing and shall not hide it
         error = 2 * max(0.0, rate / past[-1].expected - 1) ** 2 - chance
-        variance = max(0.0, variance + last.seconds / MEMORY * (min(error, 1.0) - variance))
+        variance = max(0.0, variance + last.seconds / MEMORY * (min(error, SURPRISE) - variance))
     return Arrivals((*older, replace(last, expected=seen.forecast)), variance, _dispersion(known))
 
 
 def _means(counts: tuple[Count, ...]) -> Iterator[tuple[float, float]]:
-    """(requests per second, seconds) of the newest 1, 2, 4, ... spans; the newest of all may still be filling."""
+    """(requests per second, seconds) of the newest 1, 2, 3, ... spans; the newest of all may still be filling."""
     seconds = requests = 0.0
     spans = 0
     for c in reversed(counts):
         seconds, requests = seconds + c.seconds, requests + c.requests
         spans += c.seconds >= SPAN
-        if spans in DYADIC and c.seconds >= SPAN:
+        if spans in LENGTHS and c.seconds >= SPAN:
             yield requests / seconds, seconds
-    if spans not in DYADIC and seconds > 0:
+    if spans not in LENGTHS and seconds > 0:
         yield requests / seconds, seconds
 
 
@@ -133,15 +136,15 @@ def _level(means: list[tuple[float, float]], dispersion: float) -> tuple[float, 
 
 
 def _rise(counts: tuple[Count, ...], seconds: float, scatter: float) -> float:
-    """Requests per second and second over the last `seconds`, as far as it stands out from chance.
+    """Requests per second and second over twice the last `seconds`, as far as it stands out from chance.
 
     The slope of the least squares, times 1 - (2 / t)^2 with t its ratio to its standard error; none below two of them.
-    No more than over the second half alone: what rose at once and stays is a step.
+    No more than over `seconds` alone, and over their second half: what rose at once and stays is a step.
     """
-    slope, noise = _slope(counts, seconds, 4 * scatter)
+    slope, noise = _slope(counts, 2 * seconds, 4 * scatter)
     if slope <= 0 or slope**2 <= noise:
         return 0.0
-    later, _ = _slope(counts, seconds / 2, 0.0)
+    later = min(_slope(counts, seconds, 0.0)[0], _slope(counts, seconds / 2, 0.0)[0])
     return min(slope * (1 - noise / slope**2), max(0.0, later))
 
 

@@ -38,6 +38,12 @@ def update(known: Queue, now: float, deadline: float, came: float, done: float) 
     return replace(known, parts=tuple(parts))
 
 
+def reconciled(known: Queue, outstanding: float) -> Queue:
+    """Without what is neither queued nor served: it was refused, or a pod that went took it along."""
+    surplus = sum(count for _, count in known.parts) - outstanding
+    return update(known, 0.0, 1.0, 0.0, surplus) if surplus > 0 else known
+
+
 def needed(queue: Queue, now: float, deadline: float, each: float, boot: float) -> float:
     """Replicas in parts; `each`: seconds of a full replica for one request. One that must boot first has less time."""
     most = ahead = 0.0

@@ -40,6 +40,9 @@ class Traffic:
     """When somebody came last."""
     held: float = 0.0
     """Requests that waited for the first replica, when that was looked at last."""
+    came: float = 0.0
+    """Requests since the start."""
+    done: float = 0.0
     arrivals: Arrivals = field(default_factory=Arrivals)
     lengths: Lengths = field(default_factory=Lengths)
 
@@ -81,6 +84,8 @@ def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffi
             busy=end if grown.requests > 0 else known.busy,
             arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
             lengths=_faded(known.lengths, seconds, grown),
+            came=known.came + grown.requests,
+            done=known.done + grown.finished,
         )
     return known
 
@@ -91,7 +96,8 @@ def observe_held(known: Traffic, held: float, now: float, horizon: float) -> Tra
     if known.since == -inf:
         return replace(known, since=now, busy=now, held=held)
     arrivals = add(known.arrivals, now, now - known.since, came, horizon) if now > known.since else known.arrivals
-    return Traffic(now, now if came else known.busy, held, arrivals, known.lengths)
+    busy = now if came else known.busy
+    return replace(known, since=now, busy=busy, held=held, arrivals=arrivals, came=known.came + came)
 
 
 def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: Lengths, unit: Unit) -> Demand:

@@ -60,6 +60,8 @@ class ScaleInput:
     """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
+    due: float | None = None
+    """Replicas that finish everything by its deadline; None: there are no deadlines."""
     held: float | None = None
     """Requests that a gateway holds while no replica is there; None: nobody would hold them."""
     idle: float = 0.0
@@ -142,6 +144,8 @@ def needed(x: ScaleInput) -> Need:
     do (a replica takes `batch` of them), and the forecast itself is off by `error`.
     """
     d = x.demand
+    if x.due is not None:
+        return Need(x.due, x.due, x.capacity, "deadline")
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")

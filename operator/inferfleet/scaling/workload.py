@@ -6,19 +6,21 @@ from statistics import NormalDist
 
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
+from inferfleet.scaling import deadline
+from inferfleet.scaling.deadline import Queue
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
 from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
 from inferfleet.scaling.law import Decision, History, Latency, Need, ScaleInput, decide
 from inferfleet.scaling.learn import Fit, learn, solve
-from inferfleet.scaling.ledger import capacity
+from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Limits, Step
 from inferfleet.scaling.trim import Trim, trimmed
 
-CAREFUL = 0.9
+CAREFUL = 0.95
 """Part of the late requests that are promised which is aimed at."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
@@ -94,6 +96,8 @@ class Memory:
     fit: Fit = field(default_factory=Fit)
     trim: Trim = field(default_factory=Trim)
     late: Late = field(default_factory=Late)
+    queue: Queue = field(default_factory=Queue)
+    """Of a class with a deadline."""
     replicas: int = 0
     """Told by the last round."""
     changed: float = float("-inf")
@@ -127,14 +131,16 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
             demand,
             tokens_per_second=target.planned_demand,
             forecast=target.planned_demand / target.request_tokens,
+            arriving=target.planned_demand / target.request_tokens,
         )
     known_rates = any(len(w) >= 2 for w in windows)
     own = [w for name, w in signals.windows.items() if name in signals.own]
     measured = known if stale else capacity(known, own, signals.now, target.unit)
-    memory = replace(memory, traffic=traffic)
     if not stale:
-        memory = _learned(target, signals, own, memory)
-    step = solve(memory.fit, target.step) if target.step and target.itl else None
+        queue = _queue(target, signals, memory, traffic)
+        memory = _learned(target, signals, own, replace(memory, traffic=traffic, queue=queue))
+    speed = measured.tokens_per_second if measured else target.planned_capacity
+    step = _believed(target, memory, own, measured)
     asked = ScaleInput(
         now=signals.now,
         replicas=target.replicas,
@@ -144,7 +150,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
         maximum=target.maximum,
         room=target.room,
         demand=demand,
-        capacity=measured.tokens_per_second if measured else target.planned_capacity,
+        capacity=speed,
         utilization=target.utilization,
         boot=signals.boot,
         delay=target.delay,
@@ -154,6 +160,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
         trim=memory.trim.factor,
+        due=_due(target, signals, memory.queue, demand.request_tokens / speed) if speed > 0 else None,
         held=signals.held,
         idle=signals.now - traffic.busy,
         patience=patience(signals.boot, target.zero_after),
@@ -193,6 +200,36 @@ def _observed(known: Traffic, signals: Signals, horizon: float) -> Traffic:
     if signals.held is not None and not signals.windows:
         return observe_held(known, signals.held, signals.now, horizon)
     return observe(known, signals.windows.values(), horizon)
+
+
+def _believed(target: Target, memory: Memory, own: list[Window], measured: Measured | None) -> Step | None:
+    """The learned line of a class with a target between tokens; None where it contradicts the measured capacity."""
+    if not (target.step and target.itl):
+        return None
+    step = solve(memory.fit, target.step)
+    slots = max((w[-1].slots for w in own if w), default=0.0)
+    if measured and slots:
+        each = step.per_token + target.prompt_tokens * step.per_prompt / target.request_tokens
+        low, high = (bound * measured.tokens_per_second for bound in BOUNDS)
+        if not low <= slots / (step.base + slots * each) <= high:
+            return None
+    return step
+
+
+def _queue(target: Target, signals: Signals, memory: Memory, traffic: Traffic) -> Queue:
+    """What waits for its deadline, oldest first."""
+    if target.deadline is None:
+        return memory.queue
+    came, done = traffic.came - memory.traffic.came, traffic.done - memory.traffic.done
+    there = sum(w[-1].running + w[-1].waiting for w in signals.windows.values() if w)
+    queue = deadline.update(memory.queue, signals.now, target.deadline, came, done)
+    return deadline.reconciled(queue, there + (signals.held or 0.0))
+
+
+def _due(target: Target, signals: Signals, queue: Queue, each: float) -> float | None:
+    if target.deadline is None:
+        return None
+    return deadline.needed(queue, signals.now, target.deadline, each, signals.boot)
 
 
 def _stale(signals: Signals) -> tuple[str, ...]:
