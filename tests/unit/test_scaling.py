@@ -207,7 +207,7 @@ def test_an_idle_pod_says_nothing_about_capacity() -> None:
 
 
 def test_an_absurd_observation_is_bounded_by_the_benchmark() -> None:
-    hung = steady(requests=0, waiting=3, running=4, capacity=100)
+    hung = tuple(replace(s, finished=9.0) for s in steady(requests=0, waiting=3, running=4, capacity=100))
     known: Measured | None = None
     for _ in range(100):
         known = capacity(known, [hung], 30.0, Unit.GENERATED)
@@ -253,9 +253,9 @@ def test_metrics_are_read_under_their_contract_names() -> None:
         prompted=400,
         arrived=450,
     )
-    assert parse(TEXT, 9) == expected
+    assert parse(TEXT.encode(), 9) == expected
 
 
 def test_metrics_that_lack_one_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="inferfleet:slots"):
-        parse(TEXT.replace(f"{Metric.SLOTS} 4\n", ""), 9)
+        parse(TEXT.replace(f"{Metric.SLOTS} 4\n", "").encode(), 9)

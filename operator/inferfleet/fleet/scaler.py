@@ -20,6 +20,7 @@ from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
 from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.page import LabelSets
 
 WINDOW = 3 * SPAN
 """Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
@@ -98,6 +99,7 @@ class Scaler:
         self._capacity: dict[str, Measured] = {}
         self._reported: set[str] = set()
         self._boots: dict[str, float] = {}
+        self._labels: LabelSets = {}
 
     def plan(
         self,
@@ -161,14 +163,14 @@ class Scaler:
             if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
         }
 
-    def heard(self, texts: Mapping[str, str], asked: Iterable[str], now: float) -> int:
-        """Add what was scraped; forget pods that were not asked. Returns how many answers were unusable."""
+    def heard(self, pages: Mapping[str, tuple[float, bytes]], asked: Iterable[str], now: float) -> int:
+        """Add what was scraped, and when; forget pods that were not asked. Returns how many answers were unusable."""
         bad = 0
         kept = {uid: self._windows.get(uid, ()) for uid in asked}
         self._asked_since = {uid: self._asked_since.get(uid, now) for uid in kept}
-        for uid, text in texts.items():
+        for uid, (at, page) in pages.items():
             try:
-                kept[uid] = extend(kept[uid], parse(text, now), WINDOW)
+                kept[uid] = extend(kept[uid], parse(page, at, self._labels), WINDOW)
             except ValueError:
                 bad += 1
         self._windows = kept
