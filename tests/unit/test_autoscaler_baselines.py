@@ -60,6 +60,13 @@ def test_an_hpa_goes_down_only_to_the_highest_recommendation_of_five_minutes() -
     assert stabilizer.step(301.0, 10, 2) == 3
 
 
+def test_an_hpa_that_has_just_started_takes_nothing_away_for_five_minutes() -> None:
+    stabilizer = Stabilizer(Behavior(), WIDE)
+    found = [stabilizer.step(float(now), 8, 0) for now in range(0, 301, 15)]
+    assert set(found[:-1]) == {8}
+    assert found[-1] == 1
+
+
 def test_the_guides_behavior_drains_one_pod_in_two_minutes() -> None:
     slow = Stabilizer(Behavior(down_window=0.0, down_pods=1, down_period=120.0), WIDE)
     found, current = [], 8
@@ -104,7 +111,11 @@ def test_knative_without_a_burst_follows_the_mean_of_a_minute() -> None:
 
 def test_knative_halves_at_most() -> None:
     controller = Knative(KnativeSettings(concurrency=100.0), WIDE)
-    assert controller.decide(seen(0.0, [(sample(0.0, running=1.0),)] * 8)) == {"near": 4}
+    found = [
+        controller.decide(seen(now, [(sample(now, running=1.0),)] * 8))["near"] for now in np.arange(0.0, 61.0, 2.0)
+    ]
+    assert found[0] == 8
+    assert found[-1] == 4
 
 
 def test_knative_keeps_the_last_replica_through_the_window_and_the_grace_period() -> None:
