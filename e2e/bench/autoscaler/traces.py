@@ -55,6 +55,8 @@ class Scenario:
     """24 h or more: the targets on the optimum and on static fleets hold for it."""
     held_out: bool = False
     """Nothing was tuned on it."""
+    short: float = 1.5 * HOUR
+    """What is run of it where it shall be quick: as far as its events."""
 
     def until(self, seconds: float) -> "Scenario":
         """Its first part. Events after it never come."""
@@ -132,14 +134,16 @@ def ramp(seed: int) -> Scenario:
 def burst(seed: int) -> Scenario:
     """Nothing, 20 minutes of traffic, nothing, 10 minutes, nothing; from zero replicas."""
     rate = scripted.steps((0.0, 1800.0), (10.0, 1200.0), (0.0, 2400.0), (5.0, 600.0), (0.0, 1200.0))
-    return Scenario("zero_burst_zero", scripted.drawn(rate, 2 * HOUR, seed), 2 * HOUR, start=0, minimum=0)
+    return Scenario(
+        "zero_burst_zero", scripted.drawn(rate, 2 * HOUR, seed), 2 * HOUR, start=0, minimum=0, short=2 * HOUR
+    )
 
 
 def constant(seed: int) -> Scenario:
     """Two hours at ten requests per second; the second, after it settled, must see no change."""
     rate = scripted.steps((10.0, 2 * HOUR))
     trace = scripted.drawn(rate, 2 * HOUR, seed)
-    return Scenario("constant", trace, 2 * HOUR, start=ready(trace))
+    return Scenario("constant", trace, 2 * HOUR, start=ready(trace), short=2 * HOUR)
 
 
 def exhausted(seed: int) -> Scenario:
