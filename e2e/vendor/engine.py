@@ -121,7 +121,10 @@ class Engine:
             self._slots.release()
             self.series.finished[generation.reason] += 1
             self.series.tokens.values.append(generation.made)
-            self.series.end_to_end.values.append(time.monotonic() - generation.arrived)
+            now = time.monotonic()
+            self.series.end_to_end.values.append(now - generation.arrived)
+            if generation.made > 1:
+                self.series.per_token.values.append((now - generation.first) / (generation.made - 1))
 
 
 @dataclass
@@ -133,6 +136,8 @@ class Generation:
     asked: dict[str, Any]
     chat: bool
     arrived: float = field(default_factory=time.monotonic)
+    first: float = 0.0
+    """When the first token came."""
     made: int = 0
     reason: str = "abort"
 
@@ -163,6 +168,7 @@ class Generation:
         self.engine.series.generation_tokens += 1
         now = time.monotonic()
         if self.made == 1:
+            self.first = now
             self.engine.series.ttft.values.append(now - self.arrived)
         else:
             self.engine.series.inter_token.values.append(now - began)

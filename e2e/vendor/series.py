@@ -34,6 +34,7 @@ class Series:
     finished: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     ttft: Histogram = field(default_factory=lambda: Histogram(BUCKETS))
     inter_token: Histogram = field(default_factory=lambda: Histogram(BUCKETS))
+    per_token: Histogram = field(default_factory=lambda: Histogram(BUCKETS))
     end_to_end: Histogram = field(default_factory=lambda: Histogram(BUCKETS))
     queue: Histogram = field(default_factory=lambda: Histogram(BUCKETS))
     tokens: Histogram = field(default_factory=lambda: Histogram(TOKEN_BUCKETS))
@@ -61,6 +62,7 @@ class Series:
         for name, histogram in (
             ("vllm:time_to_first_token_seconds", self.ttft),
             ("vllm:inter_token_latency_seconds", self.inter_token),
+            ("vllm:request_time_per_output_token_seconds", self.per_token),
             ("vllm:e2e_request_latency_seconds", self.end_to_end),
             ("vllm:request_queue_time_seconds", self.queue),
             ("vllm:request_generation_tokens", self.tokens),

@@ -69,11 +69,15 @@ class Metric:
     REQUEST_GENERATION_TOKENS = "vllm:request_generation_tokens"  # histogram; _sum and _count
     TTFT = "vllm:time_to_first_token_seconds"  # histogram
     INTER_TOKEN_LATENCY = "vllm:inter_token_latency_seconds"  # noqa: S105  histogram
+    REQUEST_TPOT = "vllm:request_time_per_output_token_seconds"
+    """Histogram: of each finished request the mean time between its tokens, which is what a target is about."""
     E2E_LATENCY = "vllm:e2e_request_latency_seconds"  # histogram
     QUEUE_TIME = "vllm:request_queue_time_seconds"  # histogram
     PREFIX_CACHE_QUERIES = "vllm:prefix_cache_queries_total"
     """Prompt tokens of requests that have ended; what follows counts some of them."""
     PREFIX_CACHE_HITS = "vllm:prefix_cache_hits_total"
+    KV_CACHE_TOKENS = "inferfleet:kv_cache_tokens"
+    """Gauge: how many tokens the KV cache holds; 0 or absent where nobody knows, and where there is none."""
     DRAFT_TOKENS = "vllm:spec_decode_num_draft_tokens_total"
     """Proposed tokens of requests that have ended; only where the pod speculates, like what follows."""
     ACCEPTED_TOKENS = "vllm:spec_decode_num_accepted_tokens_total"

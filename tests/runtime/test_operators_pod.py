@@ -31,12 +31,12 @@ async def embedding(start):
 
 async def test_the_operator_reads_prompt_tokens_where_nothing_is_generated(embedding):
     pod, client = embedding
-    before = parse(pod.get("/metrics")[1], 0.0)
+    before = parse(pod.get("/metrics")[1].encode(), 0.0)
     assert before.capacity > 0
     texts = ["time and year " * 5, "people"]
     answer = client.embeddings.create(model="demo", input=texts, extra_headers={HEADER_TENANT: "team-a"})
     pod.until(lambda: len(pod.outcomes()) == 1, "the request's line")
-    seen = (before, parse(pod.get("/metrics")[1], 10.0))
+    seen = (before, parse(pod.get("/metrics")[1].encode(), 10.0))
     found = measure(observe(Traffic(), [seen], 10), [seen], 10, Lengths(arrived=20), Unit.PROMPT)
     assert found.request_tokens == answer.usage.prompt_tokens
     assert found.served == pytest.approx(answer.usage.prompt_tokens / 10)

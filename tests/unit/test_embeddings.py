@@ -234,7 +234,7 @@ def pod(placement: str) -> make.Obj:
     }
 
 
-def exposition(requests: int, tokens: int) -> str:
+def exposition(requests: int, tokens: int) -> bytes:
     """Of a pod that embeds 1,000 tokens a second and generates none."""
     values = {
         Metric.ARRIVAL_REQUESTS: requests,
@@ -248,7 +248,7 @@ def exposition(requests: int, tokens: int) -> str:
         Metric.ARRIVAL_PROMPT_TOKENS: tokens,
         Metric.CAPACITY: 1000,
     }
-    return "".join(f"{name} {value}\n" for name, value in values.items())
+    return "".join(f"{name} {value}\n" for name, value in values.items()).encode()
 
 
 def test_replicas_follow_the_prompt_tokens_though_none_is_generated() -> None:
@@ -257,8 +257,9 @@ def test_replicas_follow_the_prompt_tokens_though_none_is_generated() -> None:
     (target,) = targets(plan).values()
     pods = [pod(target.placement.rsplit("-", 1)[1])]
     for step in range(12):
-        scaler.heard({"uid-1": exposition(10 * step, 3000 * step)}, scaler.urls(pods), 1000.0 + 2 * step)
-        scaler.decide(pods, 1000.0 + 2 * step)
+        now = 1000.0 + 2 * step
+        scaler.heard({"uid-1": (now, exposition(10 * step, 3000 * step))}, scaler.urls(pods), now)
+        scaler.decide(pods, now)
     decision = scaler.decisions(KEY)["chat"]
     assert decision.replicas == 2  # 1,500 tokens/s over 1,000 at 80 %
     assert "1500 tokens/s demanded" in decision.message.replace(",", "")

@@ -120,6 +120,7 @@ async def test_a_running_stream_shows_in_the_kv_cache_gauge():
         asked = asyncio.create_task(p.chat())
         await p.until(running=1)
         assert p.value("vllm:kv_cache_usage_perc") == pytest.approx(5 / 1000)  # five estimated prompt tokens
+        assert p.value("inferfleet:kv_cache_tokens") == 1000
         p.backend.flowing.set()
         await asked
         assert p.value("vllm:kv_cache_usage_perc") == 0

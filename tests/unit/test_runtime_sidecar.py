@@ -53,7 +53,7 @@ async def test_it_is_ready_after_a_real_token_with_its_capacity_measured(pair: t
     _, sidecar = pair
     status, text = await sidecar.get("/metrics")
     assert status == 200
-    sample = parse(text, 1.0)  # the scaler's own eyes
+    sample = parse(text.encode(), 1.0)  # the scaler's own eyes
     assert sample.slots == 2
     # two slots of at most 200 tokens per second each
     assert 0 < sample.capacity < 400
@@ -64,10 +64,10 @@ async def test_its_own_requests_are_no_traffic(pair: tuple[StandIn, Beside]) -> 
     own = sidecar.watch.own.requests
     while sidecar.watch.own.requests < own + 3 or sidecar.watch.own.running:  # looks at an idle engine, a token each
         await asyncio.sleep(0.005)
-    sample = parse((await sidecar.get("/metrics"))[1], 1.0)
+    sample = parse((await sidecar.get("/metrics"))[1].encode(), 1.0)
     assert (sample.arrivals, sample.generated, sample.finished, sample.finished_tokens) == (0, 0, 0, 0)
     await engine.generate(7)
-    sample = parse((await sidecar.get("/metrics"))[1], 2.0)
+    sample = parse((await sidecar.get("/metrics"))[1].encode(), 2.0)
     assert (sample.arrivals, sample.generated, sample.finished, sample.finished_tokens) == (1, 7, 1, 7)
 
 
@@ -142,7 +142,7 @@ async def test_an_engine_that_was_killed_starts_anew_under_the_budget_of_a_start
     async with stand_in(config(), tmp_path, port):
         await sidecar.until("/health/ready", 200)
         assert sidecar.watch.capacity == capacity  # measured once
-        assert parse((await sidecar.get("/metrics"))[1], 1.0).generated == 0
+        assert parse((await sidecar.get("/metrics"))[1].encode(), 1.0).generated == 0
 
 
 async def test_a_hung_engine_is_not_drained_and_another_one_in_its_place_is_ready_again(
@@ -176,11 +176,11 @@ async def test_without_series_there_are_none_rather_than_zeros(pair: tuple[Stand
     assert status == 200
     assert values(text)["inferfleet:engine_metrics_readable"] == 0
     with pytest.raises(ValueError, match="metrics without"):
-        parse(text, 1.0)
+        parse(text.encode(), 1.0)
     await asyncio.sleep(0.3)
     assert (await sidecar.get("/health/ready"))[0] == 200  # it still serves
     await engine.order(remove=("no-metrics",))
-    assert parse((await sidecar.get("/metrics"))[1], 2.0).running == 0
+    assert parse((await sidecar.get("/metrics"))[1].encode(), 2.0).running == 0
 
 
 async def test_a_drain_waits_for_the_last_token_and_loses_none(pair: tuple[StandIn, Beside]) -> None:
@@ -279,7 +279,7 @@ async def test_the_command_skips_the_measurement_where_the_capacity_is_known_and
                         text = await response.text()
                 except OSError:
                     await asyncio.sleep(0.05)
-            assert parse(text, 1.0).capacity == 123.5
+            assert parse(text.encode(), 1.0).capacity == 123.5
         finally:
             process.terminate()
             _, said = await process.communicate()

@@ -68,10 +68,19 @@ def test_a_stream_gives_ttft_inter_token_latency_and_exact_tokens():
     assert value("vllm:time_to_first_token_seconds_sum") == 1.0
     assert value("vllm:inter_token_latency_seconds_sum") == 0.75
     assert value("vllm:inter_token_latency_seconds_count") == 2
+    assert value("vllm:request_time_per_output_token_seconds_sum") == 0.375
+    assert value("vllm:request_time_per_output_token_seconds_count") == 1
     assert value("vllm:generation_tokens_total") == 3
     assert value("vllm:prompt_tokens_total") == 9
     assert value("vllm:request_generation_tokens_sum") == 3
     assert value("vllm:request_success_total", finished_reason="length") == 1
+
+
+def test_a_request_of_one_token_has_no_time_between_tokens():
+    trace, _, value = world()
+    trace.see(Seen(token=True))
+    trace.finished()
+    assert value("vllm:request_time_per_output_token_seconds_count") == 0
 
 
 def test_tokens_that_were_no_event_of_their_own_are_counted_at_the_end():
@@ -94,6 +103,7 @@ def test_a_whole_answer_is_measured_by_the_engines_clock():
     assert value("vllm:time_to_first_token_seconds_sum") == 1.0
     assert value("vllm:inter_token_latency_seconds_sum") == 2.0
     assert value("vllm:inter_token_latency_seconds_count") == 4
+    assert value("vllm:request_time_per_output_token_seconds_sum") == 0.5
     assert value("vllm:e2e_request_latency_seconds_sum") == 3.0
     assert value("vllm:generation_tokens_total") == 5
 

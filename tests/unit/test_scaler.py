@@ -72,7 +72,8 @@ class Loop:
     def round(self, pods: list[Obj], texts: dict[str, str]) -> set[tuple[str, str]]:
         """Scrape with these answers, and decide."""
         self.now += 2
-        self.scaler.heard(texts, self.scaler.urls(pods), self.now)
+        pages = {uid: (self.now, text.encode()) for uid, text in texts.items()}
+        self.scaler.heard(pages, self.scaler.urls(pods), self.now)
         return self.scaler.decide(pods, self.now)
 
     @property
@@ -167,7 +168,7 @@ def test_garbage_instead_of_metrics_counts_as_silence() -> None:
     loop = Loop()
     pods = [pod(1, loop.placement)]
     loop.round(pods, {"uid-1": exposition()})
-    assert loop.scaler.heard({"uid-1": "<html>"}, loop.scaler.urls(pods), loop.now) == 1
+    assert loop.scaler.heard({"uid-1": (loop.now, b"<html>")}, loop.scaler.urls(pods), loop.now) == 1
 
 
 def test_a_measured_capacity_is_remembered_by_profile() -> None:
@@ -215,7 +216,7 @@ def test_a_pod_that_reports_no_number_counts_as_silent(bad: str) -> None:
     loop = Loop()
     pods = [pod(1, loop.placement)]
     text = exposition().replace(f"{Metric.CAPACITY} 100", f"{Metric.CAPACITY} {bad}")
-    assert loop.scaler.heard({"uid-1": text}, loop.scaler.urls(pods), loop.now) == 1
+    assert loop.scaler.heard({"uid-1": (loop.now, text.encode())}, loop.scaler.urls(pods), loop.now) == 1
 
 
 def test_declared_demand_holds_until_traffic_is_observed() -> None:

@@ -253,9 +253,9 @@ def test_metrics_are_read_under_their_contract_names() -> None:
         prompted=400,
         arrived=450,
     )
-    assert parse(TEXT, 9) == expected
+    assert parse(TEXT.encode(), 9) == expected
 
 
 def test_metrics_that_lack_one_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="inferfleet:slots"):
-        parse(TEXT.replace(f"{Metric.SLOTS} 4\n", ""), 9)
+        parse(TEXT.replace(f"{Metric.SLOTS} 4\n", "").encode(), 9)

@@ -187,7 +187,7 @@ class Controller:
 
     async def _scaling(self) -> None:
         """A round every few seconds; one that fails is logged and the next one comes."""
-        scraper = Scraper(self._settings.scrape_timeout)
+        scraper = Scraper(self._settings.scrape_timeout, time.monotonic)
         try:
             while True:
                 began = time.monotonic()
@@ -206,10 +206,10 @@ class Controller:
     async def _round(self, scraper: Scraper) -> None:
         pods = list(self._informers.items(kinds.POD).values())
         urls = self._scaler.urls(pods)
-        texts = await scraper.scrape(urls)
-        bad = self._scaler.heard(texts, urls, time.monotonic())
-        self._metrics.scrapes.labels("ok").inc(len(texts) - bad)
-        self._metrics.scrapes.labels("failed").inc(len(urls) - len(texts) + bad)
+        pages = await scraper.scrape(urls)
+        bad = self._scaler.heard(pages, urls, time.monotonic())
+        self._metrics.scrapes.labels("ok").inc(len(pages) - bad)
+        self._metrics.scrapes.labels("failed").inc(len(urls) - len(pages) + bad)
         self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)

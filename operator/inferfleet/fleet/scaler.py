@@ -8,8 +8,10 @@ from types import MappingProxyType
 from inferfleet import names
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
 from inferfleet.fleet.types import Key, Obj, Placement, Plan, Valid, WorkloadPlan
-from inferfleet.planning.types import Measured, Prediction
-from inferfleet.planning.unit import counted, unit_of
+from inferfleet.planning.evaluate.line import line
+from inferfleet.planning.evaluate.memo import Memo
+from inferfleet.planning.types import Evaluated, Measured, Question
+from inferfleet.planning.unit import Unit, counted, unit_of
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.law import Decision
 from inferfleet.scaling.record import Record
@@ -18,13 +20,12 @@ from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
 from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines.page import LabelSets
 
 WINDOW = 3 * SPAN
 """Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
 
 
-LOAD_SHARE = 0.4
-"""Of a planned step with all slots busy that is taken to come from their number; what pods show corrects it."""
 RECENT = 5
 """Decisions that are remembered of a workload."""
 
@@ -63,20 +64,16 @@ def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
         ttft=slo.ttft.total_seconds() if slo.ttft else None,
         itl=slo.tpot.total_seconds() if slo.tpot else None,
         percentile=slo.percentile,
-        step=planned_step(evaluated.prediction, prompts, counted(spec).p50) if slo.tpot else None,
+        step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
         boot=evaluated.startup_seconds or DEFAULT_BOOT,
         deadline=slo.deadline.total_seconds() if slo.deadline else None,
     )
 
 
-def planned_step(p: Prediction, prompt: float, output: float) -> Step:
-    """The line that a prediction of one full replica implies, at the class's median lengths.
-
-    While one request decodes, the prompts of the others take their turns: tpot = step + prefill x (slots - 1) / output.
-    """
-    prefill = max(p.ttft - p.tpot, 0.2 * p.ttft)
-    step = max(p.tpot - prefill * (p.slots - 1) / output, 0.3 * p.tpot)
-    return Step((1 - LOAD_SHARE) * step, LOAD_SHARE * step / p.slots, prefill / prompt)
+def _step(evaluated: Evaluated, question: Question) -> Step:
+    """What a step is predicted to take; pods correct it."""
+    found = line(evaluated, question, Memo())
+    return Step(found.base, found.per_sequence, found.per_prompt_token)
 
 
 @dataclass
@@ -102,6 +99,7 @@ class Scaler:
         self._capacity: dict[str, Measured] = {}
         self._reported: set[str] = set()
         self._boots: dict[str, float] = {}
+        self._labels: LabelSets = {}
 
     def plan(
         self,
@@ -165,14 +163,14 @@ class Scaler:
             if _workload(pod) in scaled and ready(pod) and pod["status"].get("podIP")
         }
 
-    def heard(self, texts: Mapping[str, str], asked: Iterable[str], now: float) -> int:
-        """Add what was scraped; forget pods that were not asked. Returns how many answers were unusable."""
+    def heard(self, pages: Mapping[str, tuple[float, bytes]], asked: Iterable[str], now: float) -> int:
+        """Add what was scraped, and when; forget pods that were not asked. Returns how many answers were unusable."""
         bad = 0
         kept = {uid: self._windows.get(uid, ()) for uid in asked}
         self._asked_since = {uid: self._asked_since.get(uid, now) for uid in kept}
-        for uid, text in texts.items():
+        for uid, (at, page) in pages.items():
             try:
-                kept[uid] = extend(kept[uid], parse(text, now), WINDOW)
+                kept[uid] = extend(kept[uid], parse(page, at, self._labels), WINDOW)
             except ValueError:
                 bad += 1
         self._windows = kept

@@ -63,7 +63,7 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
     if now - known.at < SPAN:
         return known
     seen = [found for window in windows if (found := _pod(window, now, promise, step))]
-    calm = [s for s in seen if s.calm and s.load < mean_load(step, promise.itl)]
+    calm = [s for s in seen if s.load < mean_load(step, promise.itl)] if _calm(seen) else []
     requests = sum(s.requests for s in calm)
     seconds = min(now - known.at, BUDGET_MEMORY)
     short = exp(-min(requests / MEMORY, seconds / MEMORY_SECONDS))
@@ -106,8 +106,15 @@ class _Seen(NamedTuple):
     requests: float
     late: float
     load: float
-    calm: bool
-    """Whether its queue was empty lately: one that never is comes from before, whatever the load is now."""
+    free: bool
+    """Whether its queue was empty at some time."""
+
+
+def _calm(seen: list[_Seen]) -> bool:
+    """Whether at least half of the pods had no queue at some time. One long prompt blocks one pod; queues that do not
+    end are of too much load, also of that of some minutes ago, and tell nothing of the load now.
+    """
+    return 2 * sum(s.free for s in seen) >= len(seen)
 
 
 def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | None:
@@ -116,7 +123,7 @@ def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | No
         return None
     first, last = inside[0], inside[-1]
     late = over(first.tpot, last.tpot, promise.itl) + over(first.queued, last.queued, promise.wait)
-    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in window) <= 0)
+    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in inside) <= 0)
 
 
 def _load(first: PodSample, last: PodSample, step: Step) -> float:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from inferfleet.scaling.law import Decision, Need, ScaleInput
+
 
 @dataclass(frozen=True)
 class Record:
@@ -36,3 +38,29 @@ class Record:
     trim: float
     fresh: bool
     message: str
+
+
+def record(x: ScaleInput, found: Decision, horizon: float) -> Record:
+    """Of a decision; `horizon` in seconds."""
+    need = found.need or Need(float(found.wanted), 0.0, 0.0, "")
+    return Record(
+        at=x.now,
+        before=x.replicas,
+        replicas=found.replicas,
+        wanted=found.wanted,
+        reason=found.reason,
+        bound=need.bound,
+        need=need.replicas,
+        load=need.load,
+        arrivals=x.demand.arrivals,
+        forecast=x.demand.forecast,
+        horizon=horizon,
+        waiting=x.demand.waiting,
+        prompt_tokens=x.demand.shape.prompt,
+        output_tokens=x.demand.shape.output,
+        capacity=need.capacity,
+        busiest=x.busiest,
+        trim=x.trim,
+        fresh=found.fresh,
+        message=found.message,
+    )

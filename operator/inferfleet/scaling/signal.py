@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from types import MappingProxyType
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
-
+from inferfleet_runtime.engines.metric_names import OWN, Names
+from inferfleet_runtime.engines.page import LabelSets
+from inferfleet_runtime.engines.readings import Readings, read
 
 Buckets = tuple[tuple[float, float], ...]
 """A histogram as exposed: (upper bound, observations up to it since the start), rising; the last bound is infinite."""
@@ -58,6 +58,23 @@ Window = tuple[PodSample, ...]
 
 
 @dataclass(frozen=True)
+class GatewaySample:
+    """What a gateway counted for one workload, over all its pods and before any of them. Totals since it started."""
+
+    at: float
+    """Seconds on the clock of `PodSample.at`."""
+    requests: float
+    """Refused ones included."""
+    prompt_tokens: float
+    held: float
+    """Requests that wait there for a pod: none is ready, or all are full."""
+
+
+GatewayWindow = tuple[GatewaySample, ...]
+"""Samples of one workload, oldest first; empty where there is no gateway."""
+
+
+@dataclass(frozen=True)
 class Counters:
     """Fields of a sample in which tokens of one unit are counted."""
 
@@ -75,42 +92,91 @@ COUNTERS: Mapping[Unit, Counters] = MappingProxyType(
     }
 )
 
-_FIELDS = {
-    Metric.ARRIVAL_REQUESTS: "arrivals",
-    Metric.GENERATION_TOKENS: "generated",
-    f"{Metric.REQUEST_GENERATION_TOKENS}_count": "finished",
-    f"{Metric.REQUEST_GENERATION_TOKENS}_sum": "finished_tokens",
-    Metric.REQUESTS_RUNNING: "running",
-    Metric.REQUESTS_WAITING: "waiting",
-    Metric.SLOTS: "slots",
-    Metric.CAPACITY: "capacity",
-    Metric.PROMPT_TOKENS: "prompted",
-    Metric.ARRIVAL_PROMPT_TOKENS: "arrived",
-}
-
+_LENGTHS = Metric.REQUEST_GENERATION_TOKENS
+_REQUIRED = (
+    Metric.ARRIVAL_REQUESTS,
+    Metric.GENERATION_TOKENS,
+    Metric.REQUESTS_RUNNING,
+    Metric.REQUESTS_WAITING,
+    Metric.SLOTS,
+    Metric.CAPACITY,
+    Metric.PROMPT_TOKENS,
+    Metric.ARRIVAL_PROMPT_TOKENS,
+)
+_OPTIONAL = (
+    Metric.KV_CACHE_USAGE,
+    Metric.KV_CACHE_TOKENS,
+    Metric.PREFIX_CACHE_HITS,
+    Metric.TTFT,
+    Metric.INTER_TOKEN_LATENCY,
+    Metric.REQUEST_TPOT,
+    Metric.QUEUE_TIME,
+)
+_NEEDED: Names = MappingProxyType({name: OWN[name] for name in (*_REQUIRED, *_OPTIONAL, _LENGTHS)})
 
 _SINCE_START = ("arrivals", "generated", "prompted")
 """Counters that a restart sets back, each of which may be the only one that grew before: while all was refused, say."""
 
 
-def parse(text: str, at: float) -> PodSample:
-    """Sum each metric over its labels. Raises ValueError for text that is no exposition, or lacks a metric."""
-    values: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if field := _FIELDS.get(sample.name):
-                values[field] = values.get(field, 0.0) + sample.value
-    missing = sorted(name for name, field in _FIELDS.items() if field not in values)
+def parse(page: bytes, at: float, known: LabelSets | None = None) -> PodSample:
+    """What a pod of ours, or the sidecar beside an engine, said at `at`; each metric is summed over its labels.
+
+    Raises ValueError for what is no exposition, and by name for metrics that are missing or no finite numbers. What
+    not every engine tells, the KV cache and latencies, keeps its default then. `known`, the same at every call, makes
+    it faster, and is filled.
+    """
+    found = read(page, _NEEDED, known)
+    values = found.values
+    missing = sorted(name for name in _REQUIRED if name not in values)
+    missing += [] if _LENGTHS in found.distributions else [f"{_LENGTHS}_sum", f"{_LENGTHS}_count"]
     if missing:
-        raise ValueError(f"metrics without {', '.join(missing)}")
-    if not all(map(isfinite, values.values())):
-        raise ValueError("metrics that are not finite numbers")
-    return PodSample(at=at, **values)
+        raise ValueError(f"metrics without a finite number for {', '.join(missing)}")
+    lengths = found.distributions[_LENGTHS]
+    return PodSample(
+        at=at,
+        arrivals=values[Metric.ARRIVAL_REQUESTS],
+        generated=values[Metric.GENERATION_TOKENS],
+        finished=lengths.count,
+        finished_tokens=lengths.sum,
+        running=values[Metric.REQUESTS_RUNNING],
+        waiting=values[Metric.REQUESTS_WAITING],
+        slots=values[Metric.SLOTS],
+        capacity=values[Metric.CAPACITY],
+        prompted=values[Metric.PROMPT_TOKENS],
+        arrived=values[Metric.ARRIVAL_PROMPT_TOKENS],
+        kv_used=values.get(Metric.KV_CACHE_USAGE, 0.0),
+        kv_tokens=values.get(Metric.KV_CACHE_TOKENS, 0.0),
+        cached=values.get(Metric.PREFIX_CACHE_HITS, 0.0),
+        ttft=_buckets(found, Metric.TTFT),
+        itl=_buckets(found, Metric.INTER_TOKEN_LATENCY),
+        tpot=_buckets(found, Metric.REQUEST_TPOT),
+        queued=_buckets(found, Metric.QUEUE_TIME),
+    )
+
+
+def _buckets(found: Readings, name: str) -> Buckets:
+    return found.distributions[name].rising() if name in found.distributions else ()
+
+
+def ages(windows: Mapping[str, Window], now: float) -> dict[str, float]:
+    """Seconds since each pod was heard; infinite for one that never was.
+
+    A pod whose engine hangs is heard, and its counters stand still: that is not told here, since those of a pod that
+    works on one long prompt do, too. The pod's own liveness check restarts it.
+    """
+    return {pod: now - window[-1].at if window else inf for pod, window in windows.items()}
 
 
 def extend(window: Window, sample: PodSample, span: float) -> Window:
     """The window with one more sample, cut to `span` seconds; a counter that fell starts a new window."""
     if window and any(getattr(sample, name) < getattr(window[-1], name) for name in _SINCE_START):
+        return (sample,)
+    return (*(s for s in window if s.at >= sample.at - span), sample)
+
+
+def extend_gateway(window: GatewayWindow, sample: GatewaySample, span: float) -> GatewayWindow:
+    """As `extend` for what a gateway counted."""
+    if window and sample.requests < window[-1].requests:
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
 

@@ -47,9 +47,13 @@ class Metrics:
         self.running = self._gauge(Metric.REQUESTS_RUNNING, "Requests that hold a slot.")
         self.waiting = self._gauge(Metric.REQUESTS_WAITING, "Requests in the queue.")
         self.kv_usage = self._gauge(Metric.KV_CACHE_USAGE, "Share of the KV cache in use, 0 to 1.")
+        self.kv_tokens = self._gauge(Metric.KV_CACHE_TOKENS, "Tokens that the KV cache holds.")
         self.ttft = self._histogram(Metric.TTFT, "Arrival to first token, queue included, in seconds.", _TTFT_BUCKETS)
         self.inter_token = self._histogram(
             Metric.INTER_TOKEN_LATENCY, "Time between two tokens of a request in seconds.", _TOKEN_BUCKETS
+        )
+        self.per_token = self._histogram(
+            Metric.REQUEST_TPOT, "Mean time between the tokens of a finished request in seconds.", _TOKEN_BUCKETS
         )
         self.end_to_end = self._histogram(Metric.E2E_LATENCY, "Arrival to last token in seconds.", _REQUEST_BUCKETS)
         self.queue_time = self._histogram(Metric.QUEUE_TIME, "Arrival to a free slot in seconds.", _REQUEST_BUCKETS)

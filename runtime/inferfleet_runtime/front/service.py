@@ -57,6 +57,7 @@ class Service:
         self.gate, self.limits = Gate(admission), limits(self.config)
         self.requests = self.config.requests or Requests()
         self.metrics.slots.set(self.config.slots)
+        self.metrics.kv_tokens.set(self._kv_tokens)
         self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
         self.metrics.follow(self.backend.counters)
 
@@ -68,7 +69,13 @@ class Service:
 
     def _kv_usage(self) -> float:
         held = sum(trace.cached for trace in self._live.values())
-        return min(1.0, held / (self.config.slots * self.config.context_tokens))
+        return min(1.0, held / self._kv_tokens) if self._kv_tokens else 0.0
+
+    @property
+    def _kv_tokens(self) -> int:
+        """Of what makes pictures and sound none."""
+        text = self.config.modality in (None, "Text", "Embedding")
+        return self.config.slots * self.config.context_tokens if text else 0
 
     def open_requests(self) -> int:
         """Requests whose answer is not written yet, those included whose body is still on its way."""

@@ -81,6 +81,8 @@ class Trace:
         """The answer is complete."""
         self.metrics.end_to_end.observe(self.now() - self.arrived)
         self.metrics.request_tokens.observe(self.generated)
+        if self.first is not None and self.last is not None and self.generated > 1:
+            self.metrics.per_token.observe((self.last - self.first) / (self.generated - 1))
         self.metrics.succeeded(self.reason or "stop")
 
     def fields(self) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class EngineClient:
         assert self._engine.load_adapter_path
         await self._text("POST", self._engine.load_adapter_path, {"lora_name": name, "lora_path": path}, timeout)
 
-    async def metrics(self, timeout: float) -> str:
-        """The text of its series."""
+    async def metrics(self, timeout: float) -> bytes:
+        """The page of its series."""
         return await self._ask("GET", self._metrics, None, timeout)
 
     async def _json(self, method: str, path: str, body: Any, timeout: float) -> dict[str, Any]:
@@ -81,22 +81,23 @@ class EngineClient:
         return found
 
     async def _text(self, method: str, path: str, body: Any, timeout: float) -> str:
-        return await self._ask(method, f"{self._url}{path}", body, timeout)
+        return (await self._ask(method, f"{self._url}{path}", body, timeout)).decode(errors="replace")
 
-    async def _ask(self, method: str, url: str, body: Any, timeout: float) -> str:
+    async def _ask(self, method: str, url: str, body: Any, timeout: float) -> bytes:
         try:
             async with (
                 asyncio.timeout(timeout),
                 self._session.request(method, url, json=body, headers={"Connection": "close"}) as response,
             ):
-                text = (await response.read()).decode(errors="replace")
+                answer = await response.read()
         except TimeoutError as error:
             raise SilentError(f"no answer from {url} within {timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise DownError(f"{url} cannot be reached: {error}") from error
         if response.status != 200:
-            raise RefusedError(f"{url}: HTTP {response.status}: {text[:_LONGEST]}")
-        return text
+            said = answer[:_LONGEST].decode(errors="replace")
+            raise RefusedError(f"{url}: HTTP {response.status}: {said}")
+        return answer
 
 
 def _counts(answer: dict[str, Any]) -> tuple[int, int]:

@@ -8,14 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from inferfleet_runtime.contract import Metric
-from inferfleet_runtime.sidecar.exposition import (
-    COUNTERS,
-    GAUGES,
-    HISTOGRAMS,
-    Distribution,
-    Readings,
-    write,
-)
+from inferfleet_runtime.engines.metric_names import COUNTERS, GAUGES, HISTOGRAMS
+from inferfleet_runtime.engines.readings import Distribution, Readings
+from inferfleet_runtime.sidecar.exposition import write
 
 READABLE = "inferfleet:engine_metrics_readable"
 HEALTHY = "inferfleet:engine_healthy"
@@ -107,13 +102,10 @@ def _counters(readings: Readings, own: Own) -> dict[str, float]:
     found = {name: readings.values[name] for name in COUNTERS if name in readings.values}
     found.pop(Metric.REQUEST_SUCCESS, None)  # which has reasons
     prompt = max(0.0, found.get(Metric.PROMPT_TOKENS, 0.0) - own.prompt_tokens)
-    rejected = found.get(Metric.REJECTED_REQUESTS, 0.0)
-    arrived = readings.ended - own.requests + readings.open - own.running + rejected
     return found | {
         Metric.PROMPT_TOKENS: prompt,
         Metric.GENERATION_TOKENS: max(0.0, (readings.generated or 0.0) - own.tokens),
-        # those that gave up while they waited are missing where an engine does not count them as ended
-        Metric.ARRIVAL_REQUESTS: max(0.0, arrived),
+        Metric.ARRIVAL_REQUESTS: max(0.0, readings.arrived - own.requests - own.running),
         Metric.ARRIVAL_PROMPT_TOKENS: prompt,
     }
 
@@ -128,9 +120,7 @@ def _finished(readings: Readings, own: Own) -> dict[str, float]:
 
 def _lengths(readings: Readings, own: Own) -> Distribution:
     """Tokens of finished requests; made of totals where the engine has no such histogram."""
-    found = readings.distributions.get(Metric.REQUEST_GENERATION_TOKENS)
-    if found is None:
-        found = Distribution({}, readings.generated or 0.0, readings.ended)
+    found = readings.lengths
 
     def less(bound: str, count: float) -> float:
         return max(0.0, count - sum(n for tokens, n in own.finished.items() if tokens <= float(bound)))

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inferfleet_runtime.contract import RuntimeConfig
+from inferfleet_runtime.engines.page import LabelSets
+from inferfleet_runtime.engines.readings import Readings, read
 from inferfleet_runtime.engines.vendors.vendor import VendorEngine, adapter_dir
 from inferfleet_runtime.errors import CommandError
 from inferfleet_runtime.sidecar import bench
 from inferfleet_runtime.sidecar.client import DownError, EngineClient, Model, RefusedError, SilentError
-from inferfleet_runtime.sidecar.exposition import Readings, read
 from inferfleet_runtime.sidecar.health import Health, Timing
 from inferfleet_runtime.sidecar.series import Own
 from inferfleet_runtime.sidecar.weights import served_name, wrong_model
@@ -50,6 +51,7 @@ class Watch:
     _drained_at: float | None = None
     _generated: float = 0.0
     """Clients' tokens at the last look."""
+    _labels: LabelSets = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Nothing was seen yet."""
@@ -153,7 +155,8 @@ class Watch:
     async def readings(self) -> Readings | None:
         """The engine's series; None where they cannot be had."""
         try:
-            return read(await self.client.metrics(min(METRICS_TIMEOUT, self.timing.timeout)), self.engine.series)
+            page = await self.client.metrics(min(METRICS_TIMEOUT, self.timing.timeout))
+            return read(page, self.engine.series, self._labels)
         except (DownError, SilentError, RefusedError, ValueError):
             return None
 

@@ -6,7 +6,8 @@ Facts: the command line's options of release 0.16.0.
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig, Speculation
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig, Speculation
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     Container,
@@ -19,7 +20,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     more_than_one,
     options,
     require,
-    series_of,
     step_tokens,
 )
 
@@ -74,20 +74,9 @@ LMDEPLOY = VendorEngine(
     title="LMDeploy",
     version="0.16.0",
     images=MappingProxyType({"cuda": "openmmlab/lmdeploy:v0.16.0"}),
-    series=series_of(
-        "lmdeploy:",
-        {
-            Metric.REQUESTS_RUNNING: "num_requests_running",
-            Metric.REQUESTS_WAITING: "num_requests_waiting",
-            Metric.KV_CACHE_USAGE: "gpu_cache_usage_perc",
-            Metric.PROMPT_TOKENS: "prompt_tokens_total",
-            Metric.GENERATION_TOKENS: "generation_tokens_total",
-            Metric.TTFT: "time_to_first_token_seconds",
-            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",
-        },
-    ),
+    series=metric_names.LMDEPLOY,
     render=render,
     startup_seconds=MappingProxyType({"cuda": 900.0}),
     speculation=MappingProxyType({"cuda": _METHODS}),
-    lacks=("draft models, Medusa and n-grams", "a second served name", "a counter of finished requests"),
+    lacks=("draft models, Medusa and n-grams", "a second served name"),
 )

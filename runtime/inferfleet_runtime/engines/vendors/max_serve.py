@@ -7,12 +7,12 @@ CPU and with a model in float32 alone, since it refuses BF16 there.
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     Container,
     Method,
-    Series,
     VendorEngine,
     check,
     homeless,
@@ -62,27 +62,12 @@ def _arguments(config: RuntimeConfig, device: Device) -> dict[str, Any]:
     }
 
 
-def _named(name: str, scale: float = 1.0) -> Series:
-    """Its OpenTelemetry names as Prometheus has them: units and `_total` are appended by some versions."""
-    return Series((f"maxserve_{name}", f"maxserve_{name}_total", f"maxserve_{name}_milliseconds"), scale)
-
-
 MAX = VendorEngine(
     name="max",
     title="MAX",
     version="26.7",
     images=MappingProxyType({"cuda": "modular/max-nvidia-full:26.7.0", "rocm": "modular/max-amd:26.7.0"}),
-    series=MappingProxyType(
-        {
-            Metric.REQUESTS_RUNNING: _named("num_requests_running"),
-            Metric.REQUESTS_WAITING: _named("num_requests_queued"),
-            Metric.PROMPT_TOKENS: _named("num_input_tokens"),
-            Metric.GENERATION_TOKENS: _named("num_output_tokens"),
-            Metric.TTFT: _named("time_to_first_token", _MILLISECONDS),
-            Metric.INTER_TOKEN_LATENCY: _named("itl", _MILLISECONDS),
-            "vllm:prefix_cache_hits_total": _named("cache_hits"),
-        }
-    ),
+    series=metric_names.MAX,
     render=render,
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1200.0, "rocm": 1200.0}),

@@ -6,6 +6,7 @@ Facts: the environment variables' reference of release 2.0.
 from types import MappingProxyType
 
 from inferfleet_runtime.contract import MODEL_DIR, PORT, RuntimeConfig
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
     ADAPTERS_DIR,
@@ -62,7 +63,7 @@ NIM = VendorEngine(
     title="NIM",
     version="2.0",
     images=MappingProxyType({"cuda": ""}),
-    series=vllm.VLLM.series,
+    series=metric_names.VLLM,
     render=render,
     metrics_path="/v1/metrics",
     startup_seconds=MappingProxyType({"cuda": 1800.0}),

@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
     ALL_METHODS,
     FILES_DIR,
     Container,
-    Series,
     VendorEngine,
     check,
     compact,
@@ -60,18 +60,12 @@ def application(config: RuntimeConfig, device: Device) -> dict[str, Any]:
     }
 
 
-def _as_ray_says(series: Series) -> Series:
-    """Colons are not for exporters, so `vllm:x` comes out as `ray_vllm_x`."""
-    names = tuple(f"ray_{name.replace(':', '_')}" for name in series.names)
-    return Series((*names, *(name.replace("ray_vllm", "ray_vllm:") for name in names)))
-
-
 RAY_SERVE = VendorEngine(
     name="ray-serve",
     title="Ray Serve LLM",
     version="KubeRay 1.7.0",
     images=MappingProxyType({"cuda": ""}),
-    series=MappingProxyType({name: _as_ray_says(series) for name, series in vllm.VLLM.series.items()}),
+    series=metric_names.RAY_SERVE,
     render=render,
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1800.0}),

@@ -6,7 +6,8 @@ Facts: `launch_server`'s options, release 0.5.22 and the repository as of July 2
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig, Speculation
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig, Speculation
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     Container,
@@ -18,7 +19,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     homeless,
     more_than_one,
     options,
-    series_of,
 )
 
 _DTYPE = MappingProxyType({"BF16": "bfloat16", "F16": "float16"})
@@ -91,25 +91,10 @@ SGLANG = VendorEngine(
     title="SGLang",
     version="0.5.22",
     images=MappingProxyType({"cuda": "lmsysorg/sglang:v0.5.22", "rocm": "lmsysorg/sglang:v0.5.22-rocm720-mi30x"}),
-    series=series_of(
-        "sglang:",
-        {
-            Metric.REQUESTS_RUNNING: "num_running_reqs",
-            Metric.REQUESTS_WAITING: "num_queue_reqs",
-            Metric.KV_CACHE_USAGE: "token_usage",
-            Metric.PROMPT_TOKENS: "prompt_tokens_total",
-            Metric.GENERATION_TOKENS: "generation_tokens_total",
-            Metric.REQUEST_SUCCESS: "num_requests_total",
-            Metric.TTFT: "time_to_first_token_seconds",
-            Metric.INTER_TOKEN_LATENCY: "inter_token_latency_seconds",
-            Metric.E2E_LATENCY: "e2e_request_latency_seconds",
-            "vllm:prefix_cache_hits_total": "cached_tokens_total",
-            "vllm:prefix_cache_queries_total": "prompt_tokens_total",
-        },
-    ),
+    series=metric_names.SGLANG,
     render=render,
     modalities=("Text", "Embedding"),
     startup_seconds=MappingProxyType({"cuda": 900.0, "rocm": 900.0}),
     speculation=MappingProxyType({"cuda": _METHODS, "rocm": _METHODS}),
-    lacks=("Medusa", "a second served name", "queue time as a histogram"),
+    lacks=("Medusa", "a second served name"),
 )

@@ -6,7 +6,8 @@ Facts: the 1.3 line's command line and llm-args (August 2026). There is no engin
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig, Speculation
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig, Speculation
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors.vendor import (
     DRAFT_DIR,
     FILES_DIR,
@@ -21,7 +22,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     more_than_one,
     options,
     require,
-    series_of,
     step_tokens,
 )
 
@@ -85,23 +85,7 @@ TENSORRT_LLM = VendorEngine(
     title="TensorRT-LLM",
     version="1.3",
     images=MappingProxyType({"cuda": "nvcr.io/nvidia/tensorrt-llm/release:1.3.0rc29"}),
-    series=series_of(
-        "trtllm_",
-        {
-            Metric.REQUESTS_RUNNING: "num_requests_running",
-            Metric.REQUESTS_WAITING: "num_requests_waiting",
-            Metric.KV_CACHE_USAGE: "kv_cache_utilization",
-            Metric.PROMPT_TOKENS: "prompt_tokens_total",
-            Metric.GENERATION_TOKENS: "generation_tokens_total",
-            Metric.REQUEST_SUCCESS: "request_success_total",
-            Metric.TTFT: "time_to_first_token_seconds",
-            Metric.INTER_TOKEN_LATENCY: "time_per_output_token_seconds",
-            Metric.E2E_LATENCY: "e2e_request_latency_seconds",
-            Metric.QUEUE_TIME: "request_queue_time_seconds",
-            "vllm:spec_decode_num_draft_tokens_total": "spec_decode_num_draft_tokens_total",
-            "vllm:spec_decode_num_accepted_tokens_total": "spec_decode_num_accepted_tokens_total",
-        },
-    ),
+    series=metric_names.TENSORRT_LLM,
     render=render,
     # /metrics is JSON
     metrics_path="/prometheus/metrics",

@@ -5,7 +5,8 @@ Facts: the launcher's options of release 3.3.5.
 
 from types import MappingProxyType
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Metric, RuntimeConfig
+from inferfleet_runtime.contract import MODEL_DIR, PORT, RuntimeConfig
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors.vendor import (
     Container,
     Method,
@@ -17,7 +18,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     more_than_one,
     options,
     require,
-    series_of,
     step_tokens,
 )
 
@@ -66,18 +66,7 @@ TGI = VendorEngine(
             "cpu": "ghcr.io/huggingface/text-generation-inference:3.3.5-intel-cpu",
         }
     ),
-    series=series_of(
-        "tgi_",
-        {
-            Metric.REQUESTS_RUNNING: "batch_current_size",
-            Metric.REQUESTS_WAITING: "queue_size",
-            Metric.REQUEST_GENERATION_TOKENS: "request_generated_tokens",
-            Metric.REQUEST_SUCCESS: "request_success",
-            Metric.INTER_TOKEN_LATENCY: "request_mean_time_per_token_duration",
-            Metric.E2E_LATENCY: "request_duration",
-            Metric.QUEUE_TIME: "request_queue_duration",
-        },
-    ),
+    series=metric_names.TGI,
     render=render,
     startup_seconds=MappingProxyType({"cuda": 900.0, "rocm": 900.0, "cpu": 900.0}),
     speculation=MappingProxyType({"cuda": _NGRAM, "rocm": _NGRAM}),

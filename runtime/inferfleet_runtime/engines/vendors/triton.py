@@ -7,13 +7,13 @@ better; this is for fleets that have Triton already.
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.vendors import vllm
 from inferfleet_runtime.engines.vendors.vendor import (
     ALL_METHODS,
     FILES_DIR,
     Container,
-    Series,
     VendorEngine,
     bare_name,
     check,
@@ -64,13 +64,7 @@ TRITON = VendorEngine(
     title="Triton",
     version="26.07",
     images=MappingProxyType({"cuda": "nvcr.io/nvidia/tritonserver:26.07-vllm-python-py3"}),
-    series=MappingProxyType(
-        dict(vllm.VLLM.series)
-        | {
-            Metric.REQUESTS_WAITING: Series(("vllm:num_requests_waiting", "nv_inference_pending_request_count")),
-            Metric.REQUEST_SUCCESS: Series(("vllm:request_success_total", "nv_inference_request_success")),
-        }
-    ),
+    series=metric_names.TRITON,
     render=render,
     metrics_port=METRICS_PORT,
     startup_seconds=MappingProxyType({"cuda": 1200.0}),

@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from inferfleet_runtime.contract import MODEL_DIR, WEIGHTS_DIR, Device, Metric, RuntimeConfig
+from inferfleet_runtime.contract import MODEL_DIR, WEIGHTS_DIR, Device, RuntimeConfig
+from inferfleet_runtime.engines.metric_names import Names
 
 Method = Literal["Draft", "EAGLE3", "Medusa", "MTP", "NGram"]
 ALL_METHODS: frozenset[Method] = frozenset(get_args(Method))
@@ -45,18 +45,6 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Series:
-    """Where a canonical metric is on the engine's `/metrics`."""
-
-    names: tuple[str, ...]
-    """The first that is there counts: newer versions first."""
-    scale: float = 1.0
-    """Factor to the canonical unit."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Only samples with these labels count."""
-
-
-@dataclass(frozen=True)
 class VendorEngine:
     """The facts of one engine. `versions` says of which release they were read."""
 
@@ -65,7 +53,7 @@ class VendorEngine:
     version: str
     images: Mapping[Kind, str]
     """Devices that it has a build for; `{arch}` stands for x86_64 or arm64."""
-    series: Mapping[str, Series]
+    series: Names
     """By the names of `contract.Metric`."""
     render: Callable[[RuntimeConfig], Container]
     """Raises UnsupportedError."""
@@ -194,33 +182,4 @@ def homeless() -> dict[str, str]:
     return {"HOME": home, "USER": "inferfleet", "XDG_CACHE_HOME": f"{home}/.cache", "HF_HUB_OFFLINE": "1"}
 
 
-def series_of(prefix: str, names: Mapping[str, str]) -> Mapping[str, Series]:
-    """A table of canonical names and what the engine calls them, after the prefix that all of its names have."""
-    return MappingProxyType({name: Series((prefix + own,)) for name, own in names.items()})
-
-
-def vllm_series(prefix: str = "vllm:", separator: str = ":") -> Mapping[str, Series]:
-    """The canonical names as an engine has them that names its series as vLLM does, with another prefix."""
-    return series_of(prefix, {name: name.partition(separator)[2] for name in CANONICAL})
-
-
-CANONICAL = (
-    Metric.REQUESTS_RUNNING,
-    Metric.REQUESTS_WAITING,
-    Metric.KV_CACHE_USAGE,
-    Metric.PROMPT_TOKENS,
-    Metric.GENERATION_TOKENS,
-    Metric.REQUEST_SUCCESS,
-    Metric.REQUEST_GENERATION_TOKENS,
-    Metric.TTFT,
-    Metric.INTER_TOKEN_LATENCY,
-    Metric.E2E_LATENCY,
-    Metric.QUEUE_TIME,
-    "vllm:prefix_cache_queries_total",
-    "vllm:prefix_cache_hits_total",
-    "vllm:spec_decode_num_draft_tokens_total",
-    "vllm:spec_decode_num_accepted_tokens_total",
-)
-"""vLLM's names for what all engines are compared by."""
-
-__all__ = ["MODEL_DIR", "Container", "Series", "UnsupportedError", "VendorEngine"]
+__all__ = ["MODEL_DIR", "Container", "UnsupportedError", "VendorEngine"]

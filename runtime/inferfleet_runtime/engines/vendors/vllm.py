@@ -7,7 +7,8 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any
 
-from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, Metric, RuntimeConfig, Speculation
+from inferfleet_runtime.contract import MODEL_DIR, PORT, Device, RuntimeConfig, Speculation
+from inferfleet_runtime.engines import metric_names
 from inferfleet_runtime.engines.profile import SCHEMES, EngineProfile
 from inferfleet_runtime.engines.vendors.vendor import (
     ALL_METHODS,
@@ -16,7 +17,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     Container,
     Kind,
     Method,
-    Series,
     VendorEngine,
     check,
     homeless,
@@ -25,7 +25,6 @@ from inferfleet_runtime.engines.vendors.vendor import (
     options,
     require,
     step_tokens,
-    vllm_series,
 )
 
 GIB = 2**30
@@ -189,16 +188,7 @@ VLLM = VendorEngine(
             "gaudi": "",
         }
     ),
-    series=MappingProxyType(
-        dict(vllm_series())
-        | {
-            Metric.KV_CACHE_USAGE: Series(("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")),
-            Metric.REJECTED_REQUESTS: Series(("vllm:admission_rejections_total",)),
-            Metric.INTER_TOKEN_LATENCY: Series(
-                ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")
-            ),
-        }
-    ),
+    series=metric_names.VLLM,
     render=render,
     modalities=("Text", "Embedding"),
     startup_seconds=MappingProxyType(
