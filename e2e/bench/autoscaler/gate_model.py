@@ -97,7 +97,8 @@ def replay(run: Recorded, speed: Speed, known: Habits, seed: int) -> Simulated:
     late = _drawn(run, known, random)
     order = np.argsort(run.at + late, kind="stable")
     share = known.hits[_minutes(run)]
-    hit = random.random(len(run.at)) < share * run.hit / HIT / share.mean()
+    share = share / share.mean() if share.any() else np.ones(len(share))
+    hit = random.random(len(run.at)) < share * run.hit / HIT
     cached = np.where(hit, (run.input * HIT).astype(np.int64), 0)
     trace = Trace((run.at + late)[order], run.input[order], run.output[order], cached=cached[order])
     pool = Pool(POOL, _engine(run, speed), boot=0.0)
@@ -165,7 +166,8 @@ def _late(runs: Sequence[Recorded], stage: int) -> tuple[Floats, Floats]:
         inside = (offset >= 0) & (offset < LATE)
         after = (offset >= LATE) & (offset < LATE + 25.0)
         since.append(offset[inside])
-        late.append(np.maximum(0.0, np.nan_to_num(run.ttft[inside] - np.nanmedian(run.ttft[after]))))
+        usual = np.nanmedian(run.ttft[after] if after.any() else run.ttft)
+        late.append(np.maximum(0.0, np.nan_to_num(run.ttft[inside] - usual)))
     return np.concatenate(since), np.concatenate(late)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inferfleet.replay.traces import Part, Traffic
 
 FORMATS = ("text", "json", "svg")
+ROUTERS = ("least", "two", "turn", "random", "prefix")
 UNUSABLE = 2
 _EXAMPLES = """TRACE is one of
   a CSV with columns for time (seconds, or 2026-11-20 08:00:00.5), input tokens and output tokens, and if there is
@@ -56,6 +57,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="requests come so many times as fast")
     parser.add_argument("--rate", type=float, metavar="R", help="thin the trace to so many requests per second")
     parser.add_argument("--replicas", type=int, metavar="N", help="a static fleet of so many instead of the law")
+    parser.add_argument(
+        "--router",
+        choices=ROUTERS,
+        default="least",
+        help="how replicas are picked: fewest requests in flight (default), the better of two at random, in turn, "
+        "at random as a Kubernetes Service does, or where most of the prompt is cached (prefix)",
+    )
     parser.add_argument("--boot", metavar="TIME", help="until a new replica serves; default: what the plan allows for")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default %(default)s)")
     parser.add_argument("-o", "--output", choices=FORMATS, default="text", help="default %(default)s")
@@ -84,7 +92,7 @@ def replayed(args: argparse.Namespace) -> "Replayed":
     from inferfleet.cli.progress import progress  # noqa: PLC0415
     from inferfleet.replay import traces  # noqa: PLC0415
     from inferfleet.replay.planned import booting  # noqa: PLC0415
-    from inferfleet.replay.simulate import replay  # noqa: PLC0415
+    from inferfleet.replay.simulate import How, replay  # noqa: PLC0415
 
     part = _part(args)
     if args.replicas is not None and args.replicas < 0:
@@ -101,7 +109,7 @@ def replayed(args: argparse.Namespace) -> "Replayed":
             raise Refused(f"error: {error}") from error
         except OSError as error:
             raise Refused(f"error: {args.trace}: cannot be read: {error.strerror or error}", UNUSABLE) from error
-        return replay(name, setup, traffic, (args.replicas, args.seed), tell)
+        return replay(name, setup, traffic, How(args.replicas, args.seed, args.router), tell)
 
 
 def _part(args: argparse.Namespace) -> "Part":

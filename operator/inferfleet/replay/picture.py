@@ -14,9 +14,9 @@ from inferfleet.sim.types import Floats
 
 WIDTH, LEFT, RIGHT = 960.0, 64.0, 20.0
 PARTS = 288
-PANELS = (("requests/s", 70.0, 110.0), ("replicas", 216.0, 150.0), ("attainment", 402.0, 80.0))
+PANELS = (("requests/s", 90.0, 110.0), ("replicas", 236.0, 150.0), ("attainment", 422.0, 80.0))
 """Name, top and height in pixels."""
-HEIGHT = 526.0
+HEIGHT = 546.0
 COLOURS = ("#0b5fc0", "#0f7b6c", "#b26a00", "#7a3fb0")
 STYLE = """
 svg { --page: #ffffff; --ink: #1b1f24; --soft: #57606a; --rule: #d5dae1; --bad: #b3261e; --traffic: #57606a;
@@ -58,7 +58,8 @@ def render(found: Replayed) -> str:
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH:g}" height="{HEIGHT:g}"/>',
         f'<text class="title" x="{LEFT:g}" y="24">{escape(found.name)}: {escape(found.placement)}, {who}</text>',
-        f'<text x="{LEFT:g}" y="43">{escape(found.traffic)}; {escape(summary)}</text>',
+        f'<text x="{LEFT:g}" y="43">{escape(found.traffic)}</text>',
+        f'<text x="{LEFT:g}" y="60">{escape(summary)}</text>',
         *_traffic(b),
         *_replicas(b),
         *_attainment(b, found.percentile / 100),

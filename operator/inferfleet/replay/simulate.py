@@ -1,7 +1,7 @@
 """One workload of a plan under the requests of a trace. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,9 +11,31 @@ from inferfleet.replay.traces import Traffic
 from inferfleet.settings import Settings as Operator
 from inferfleet.sim.operator_law import Ours
 from inferfleet.sim.run import simulate
-from inferfleet.sim.types import Router, Seen, Settings, Trace
+from inferfleet.sim.types import Policy, Router, Seen, Settings, Trace
 
-ROUTED = "requests go to the replica with the fewest in flight, which the router counts without delay"
+ROUTERS: Mapping[str, tuple[Policy, str]] = {
+    "least": (
+        Policy.LEAST,
+        "requests go to the replica with the fewest in flight; a Kubernetes Service alone picks at random "
+        "(--router random)",
+    ),
+    "two": (Policy.TWO, "requests go to the replica with fewer in flight of two at random"),
+    "turn": (Policy.ROBIN, "requests go to the replicas in turn"),
+    "random": (Policy.RANDOM, "requests go to replicas at random, as a Kubernetes Service spreads connections"),
+    "prefix": (Policy.PREFIX, "requests go where most of their prompt is cached, but not to a much busier replica"),
+}
+"""By name: the policy, and what is said of it."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What a replay is asked for beside the plan and the traffic."""
+
+    replicas: int | None = None
+    """Of a static fleet; None: the law decides."""
+    seed: int = 0
+    router: str = "least"
+    """Of `ROUTERS`."""
 
 
 class Still:
@@ -24,19 +46,17 @@ class Still:
         return {}
 
 
-def replay(
-    name: str, setup: Setup, traffic: Traffic, how: tuple[int | None, int], tell: Callable[[str], None]
-) -> Replayed:
-    """Simulate. `how`: replicas of a static fleet (None: the law decides), and the seed."""
-    replicas, seed = how
+def replay(name: str, setup: Setup, traffic: Traffic, how: How, tell: Callable[[str], None]) -> Replayed:
+    """Simulate."""
+    replicas, (policy, routed) = how.replicas, ROUTERS[how.router]
     if replicas is not None:
         setup = static(setup, replicas)
     law, first = Ours((setup.served,)), setup.pools[0].name
     settings = Settings(
         interval=Operator.scale_interval,
         scrape=Operator.scale_interval,
-        seed=seed,
-        router=Router(),
+        seed=how.seed,
+        router=Router(policy),
         start={first: setup.start},
         overhead=setup.overhead,
     )
@@ -56,8 +76,8 @@ def replay(
         result=result,
         said=tuple(law.log),
         replicas=replicas,
-        seed=seed,
-        assumptions=(*engine_words(setup.pools), ROUTED, *_shared_words(traffic.trace, setup.shared)),
+        seed=how.seed,
+        assumptions=(*engine_words(setup.pools), routed, *_shared_words(traffic.trace, setup.shared)),
     )
 
 
