@@ -1,6 +1,7 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
 # build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON,
-# VARIANT (of the processor: avx512 or amx), DATA (folder of public measurements, for bench-planner).
+# VARIANT (of the processor: avx512 or amx), DATA (folder of public measurements, for bench-planner and
+# bench-autoscaler), QUICK (1: bench-autoscaler takes the first hours alone).
 NAME ?= inferfleet
 DIR ?=
 PORT ?=
@@ -8,6 +9,7 @@ NETWORK ?=
 PYTHON ?= python3
 VARIANT ?= avx512
 DATA ?= ../shared/data
+QUICK ?=
 VENV := build/venv
 BIN := $(VENV)/bin
 CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
@@ -17,7 +19,7 @@ MEDIA := build/venv-media
 MEDIA_STAMP := $(MEDIA)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime test-media e2e e2e-all variants bench-runtime bench-quality bench-images bench-planner lint format generate golden check clean
+.PHONY: help setup demo up down test test-unit test-apiserver test-fuzz test-chart test-runtime test-media e2e e2e-all variants bench-runtime bench-quality bench-images bench-planner bench-autoscaler lint format generate golden check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +94,9 @@ bench-images: $(STAMP) ## sizes of the images (root; half an hour the first time
 
 bench-planner: $(STAMP) ## predictions, placements and recommendations on public measurements, DATA=folder (half an hour)
 	$(BIN)/python -m e2e.bench.planner --data $(DATA)
+
+bench-autoscaler: $(STAMP) ## autoscalers on recorded traffic beside the optimum, DATA=folder (two hours; QUICK=1 ten minutes)
+	$(BIN)/python -m e2e.bench.autoscaler --data $(DATA) $(if $(QUICK),--quick)
 
 lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .

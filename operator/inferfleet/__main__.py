@@ -22,6 +22,7 @@ from inferfleet.cli import (
     plan,
     predict,
     reference,
+    replay,
     run,
     schemas,
     snapshot,
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"inferfleet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    offline = (plan, diff, explain, snapshot, cost, predict, fit)
+    offline = (plan, diff, explain, replay, snapshot, cost, predict, fit)
     for command in (run, *offline, crds, catalog, classes, reference, schemas, check, lint):
         command.add(commands)
     args, unknown = parser.parse_known_args(argv)

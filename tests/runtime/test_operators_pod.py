@@ -9,7 +9,7 @@ import pytest
 from harness import SETTINGS, Operator, runtime_config, world
 
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import measure
+from inferfleet.scaling.demand import Lengths, Traffic, measure, observe
 from inferfleet.scaling.ledger import capacity
 from inferfleet.scaling.signal import parse
 from inferfleet_runtime.contract import HEADER_TENANT
@@ -37,7 +37,7 @@ async def test_the_operator_reads_prompt_tokens_where_nothing_is_generated(embed
     answer = client.embeddings.create(model="demo", input=texts, extra_headers={HEADER_TENANT: "team-a"})
     pod.until(lambda: len(pod.outcomes()) == 1, "the request's line")
     seen = (before, parse(pod.get("/metrics")[1].encode(), 10.0))
-    found = measure([seen], 10.0, boot=10, typical=20, unit=Unit.PROMPT)
+    found = measure(observe(Traffic(), [seen], 10), [seen], 10, Lengths(arrived=20), Unit.PROMPT)
     assert found.request_tokens == answer.usage.prompt_tokens
     assert found.served == pytest.approx(answer.usage.prompt_tokens / 10)
     assert answer.usage.prompt_tokens > sum(len(t) // 4 for t in texts), "what arrived was estimated as less"

@@ -17,7 +17,7 @@ from inferfleet.planning.choose import choose
 from inferfleet.planning.performance import memory_bytes, predict
 from inferfleet.planning.types import Measured, Question
 from inferfleet.planning.unit import Unit, counted, unit_of
-from inferfleet.scaling.demand import measure
+from inferfleet.scaling.demand import Lengths, Traffic, measure, observe
 from inferfleet.scaling.ledger import capacity
 from inferfleet.scaling.signal import PodSample, Window
 from inferfleet_runtime.contract import Metric
@@ -208,14 +208,14 @@ def window(**a_second: float) -> Window:
 
 def test_demand_is_the_prompt_tokens_that_come_refused_ones_included() -> None:
     seen = window(arrivals=3, finished=1, arrived=900, prompted=200)
-    found = measure([seen], 30.0, boot=10, typical=120, unit=Unit.PROMPT)
+    found = measure(observe(Traffic(), [seen], 10), [seen], 10, Lengths(arrived=120), Unit.PROMPT)
     assert found.tokens_per_second == pytest.approx(900)
     assert (found.served, found.arrivals) == (pytest.approx(200), pytest.approx(3))
 
 
 def test_a_backlog_of_texts_is_counted_at_the_mean_of_those_that_were_done() -> None:
     seen = tuple(replace(s, waiting=5) for s in window(arrivals=1, finished=1, arrived=200, prompted=200))
-    found = measure([seen], 30.0, boot=10, typical=120, unit=Unit.PROMPT)
+    found = measure(observe(Traffic(), [seen], 10), [seen], 10, Lengths(arrived=120), Unit.PROMPT)
     assert found.tokens_per_second == pytest.approx(200 + 5 * 200 / 10)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inferfleet.names import Reason
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import Demand, measure
+from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
 from inferfleet.scaling.law import ScaleInput, decide
 from inferfleet.scaling.ledger import BOUNDS, capacity, saturated
 from inferfleet.scaling.signal import PodSample, Window, extend, parse, rate
@@ -37,6 +37,12 @@ def steady(seconds: int = 30, requests: float = 1.0, tokens: float = 50.0, **cha
     )
 
 
+def seen(windows: list[Window], horizon: float, typical: float = 1) -> Demand:
+    """The demand that these windows show."""
+    mean = Lengths(requests=1, finished=1, finished_tokens=typical)
+    return measure(observe(Traffic(), windows, horizon), windows, horizon, mean, Unit.GENERATED)
+
+
 def demand(tokens: float) -> Demand:
     return Demand(tokens, tokens, tokens / 50, 50, 0)
 
@@ -61,34 +67,31 @@ def state(**changes: Any) -> ScaleInput:
 
 
 def test_demand_is_arrivals_times_output_length() -> None:
-    found = measure([steady(requests=2, tokens=50)], 30.0, boot=10, typical=1, unit=Unit.GENERATED)
+    found = seen([steady(requests=2, tokens=50)], horizon=10)
     assert found.tokens_per_second == pytest.approx(100)
     assert found.served == pytest.approx(100)
 
 
 def test_the_class_stands_in_for_lengths_until_requests_have_finished() -> None:
     window = tuple(sample(float(t), arrivals=2.0 * t) for t in range(0, 31, 2))
-    assert measure([window], 30.0, boot=10, typical=64, unit=Unit.GENERATED).tokens_per_second == pytest.approx(128)
+    assert seen([window], horizon=10, typical=64).tokens_per_second == pytest.approx(128)
 
 
 def test_refused_requests_are_demand_though_nobody_serves_them() -> None:
     window = tuple(
         sample(float(t), arrivals=10.0 * t, finished=1.0 * t, finished_tokens=50.0 * t) for t in range(0, 31, 2)
     )
-    assert measure([window], 30.0, boot=10, typical=64, unit=Unit.GENERATED).tokens_per_second == pytest.approx(500)
+    assert seen([window], horizon=10, typical=64).tokens_per_second == pytest.approx(500)
 
 
 def test_a_backlog_is_demand() -> None:
-    assert measure(
-        [steady(waiting=10)], 30.0, boot=10, typical=1, unit=Unit.GENERATED
-    ).tokens_per_second == pytest.approx(50 + 10 * 50 / 10)
+    assert seen([steady(waiting=10)], horizon=10).tokens_per_second == pytest.approx(50 + 10 * 50 / 10)
 
 
 def test_a_rising_rate_is_continued_for_one_boot_time_but_not_beyond_twice_itself() -> None:
-    rising = tuple(sample(float(t), arrivals=t * t / 10) for t in range(0, 31, 2))
-    soon = measure([rising], 30.0, boot=2, typical=1, unit=Unit.GENERATED).tokens_per_second
-    late = measure([rising], 30.0, boot=600, typical=1, unit=Unit.GENERATED).tokens_per_second
-    now = measure([rising], 30.0, boot=0, typical=1, unit=Unit.GENERATED).tokens_per_second
+    rising = tuple(sample(float(t), arrivals=20 * t + t * t / 60) for t in range(0, 301, 2))
+    soon, late = (seen([rising], horizon).forecast for horizon in (2, 6000))
+    now = seen([rising], horizon=600).arrivals
     assert now < soon < late == pytest.approx(2 * now)
 
 
@@ -115,7 +118,7 @@ def test_a_minimum_is_not_promised_where_the_pool_has_no_room_for_it() -> None:
 
 
 def test_replicas_beyond_the_room_of_a_pool_that_shrank_go_once_nobody_needs_them() -> None:
-    decision = decide(state(replicas=4, demand=demand(200), room=2, history=((80.0, 3), (99.0, 3))))
+    decision = decide(state(replicas=4, demand=demand(200), room=2, history=((80.0, 2.5), (99.0, 2.5))))
     assert (decision.wanted, decision.replicas, decision.reason) == (3, 3, Reason.DEMAND)
 
 
@@ -131,7 +134,7 @@ def test_replicas_wait_out_the_delay_before_they_go() -> None:
 
 
 def test_they_go_only_down_to_the_peak_of_the_delay() -> None:
-    assert decide(state(replicas=4, history=((80.0, 0), (95.0, 2)))).replicas == 2
+    assert decide(state(replicas=4, history=((80.0, 0), (95.0, 1.9)))).replicas == 2
 
 
 def test_a_boot_time_longer_than_the_delay_counts_instead() -> None:
@@ -177,7 +180,7 @@ def test_a_pod_that_joins_under_constant_load_does_not_count_twice() -> None:
     """It is observed for a shorter time than the others, whose rates still remember the time before."""
     old = tuple(sample(float(t), arrivals=10.0 * t if t <= 26 else 260.0 + 5.0 * (t - 26)) for t in range(0, 31, 2))
     new = tuple(sample(float(t), arrivals=5.0 * (t - 26)) for t in (26, 28, 30))
-    found = measure([old, new], 30.0, boot=30, typical=50, unit=Unit.GENERATED)
+    found = seen([old, new], horizon=30, typical=50)
     assert found.arrivals == pytest.approx(10)
     assert found.tokens_per_second == pytest.approx(500)
 
@@ -204,7 +207,7 @@ def test_an_idle_pod_says_nothing_about_capacity() -> None:
 
 
 def test_an_absurd_observation_is_bounded_by_the_benchmark() -> None:
-    hung = steady(requests=0, waiting=3, running=4, capacity=100)
+    hung = tuple(replace(s, finished=9.0) for s in steady(requests=0, waiting=3, running=4, capacity=100))
     known: Measured | None = None
     for _ in range(100):
         known = capacity(known, [hung], 30.0, Unit.GENERATED)

@@ -1,19 +1,23 @@
 """The scaling loop's memory: windows, histories and decisions of every workload. No I/O; called by the controller."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
 from inferfleet import names
 from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
-from inferfleet.fleet.types import Key, Obj, Plan
-from inferfleet.planning.types import Measured
-from inferfleet.planning.unit import counted, unit_of
-from inferfleet.scaling.demand import SPAN
-from inferfleet.scaling.law import Decision, History
+from inferfleet.fleet.types import Key, Obj, Placement, Plan, Valid, WorkloadPlan
+from inferfleet.planning.evaluate.line import line
+from inferfleet.planning.evaluate.memo import Memo
+from inferfleet.planning.types import Evaluated, Measured, Question
+from inferfleet.planning.unit import Unit, counted, unit_of
+from inferfleet.scaling.arrivals import SPAN
+from inferfleet.scaling.law import Decision
+from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import Window, extend, parse
-from inferfleet.scaling.workload import Round, Signals, Target, scale
+from inferfleet.scaling.step import Step
+from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
 from inferfleet_runtime.engines import ENGINES
 from inferfleet_runtime.engines.page import LabelSets
@@ -22,40 +26,64 @@ WINDOW = 3 * SPAN
 """Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
 
 
-def targets(plan: Plan) -> dict[str, Target]:
+RECENT = 5
+"""Decisions that are remembered of a workload."""
+
+
+def targets(plan: Plan, *, external: bool = False) -> dict[str, Target]:
     """What the loop may scale: planned workloads. A frozen one keeps its replicas, and so does one that another
-    autoscaler moves, or that is only advised on.
+    autoscaler moves, or that is only advised on. With `external` those that another one moves, for whom the number is
+    computed and published.
     """
-    found = {}
-    for workload in plan.workloads:
-        if not workload.placements or workload.valid is None or workload.valid.external or workload.valid.advised:
-            continue
-        target, spec, bounds = workload.placements[0], workload.valid.spec, workload.valid.workload.replicas
-        assert target.evaluated
-        found[workload.class_] = Target(
-            class_=workload.class_,
-            placement=target.name,
-            profile=target.evaluated.profile,
-            replicas=workload.spread.served if workload.spread else target.replicas,
-            minimum=workload.valid.least(target.evaluated.tokens_per_second),
-            maximum=bounds.max,
-            room=workload.spread.room if workload.spread else target.evaluated.candidate.free,
-            planned_capacity=target.evaluated.tokens_per_second,
-            utilization=float(spec.scaling.target_utilization),
-            delay=spec.scaling.scale_in_delay.total_seconds(),
-            request_tokens=float(counted(spec).p50),
-            unit=unit_of(spec),
-            planned_demand=workload.valid.declared_demand,
-        )
-    return found
+    return {
+        w.class_: _target(w, w.valid, w.placements[0])
+        for w in plan.workloads
+        if w.placements and w.valid and w.valid.external == external and not w.valid.advised
+    }
+
+
+def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
+    evaluated, spec = chosen.evaluated, valid.spec
+    assert evaluated
+    slo, prompts = spec.slo, spec.traffic.input_tokens.p50
+    return Target(
+        class_=workload.class_,
+        placement=chosen.name,
+        profile=evaluated.profile,
+        replicas=workload.spread.served if workload.spread else chosen.replicas,
+        minimum=valid.least(evaluated.tokens_per_second),
+        maximum=valid.workload.replicas.max,
+        room=workload.spread.room if workload.spread else evaluated.candidate.free,
+        planned_capacity=evaluated.tokens_per_second,
+        utilization=float(spec.scaling.target_utilization),
+        delay=spec.scaling.scale_in_delay.total_seconds(),
+        request_tokens=float(counted(spec).p50),
+        unit=unit_of(spec),
+        planned_demand=valid.declared_demand,
+        prompt_tokens=float(prompts),
+        ttft=slo.ttft.total_seconds() if slo.ttft else None,
+        itl=slo.tpot.total_seconds() if slo.tpot else None,
+        percentile=slo.percentile,
+        step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
+        boot=evaluated.startup_seconds or DEFAULT_BOOT,
+        deadline=slo.deadline.total_seconds() if slo.deadline else None,
+    )
+
+
+def _step(evaluated: Evaluated, question: Question) -> Step:
+    """What a step is predicted to take; pods correct it."""
+    found = line(evaluated, question, Memo())
+    return Step(found.base, found.per_sequence, found.per_prompt_token)
 
 
 @dataclass
 class _Workload:
-    history: History = ()
+    memory: Memory = field(default_factory=Memory)
     last: Round | None = None
     load: float = 0.0
     """What it is to be placed for, after a round."""
+    recent: tuple[Record, ...] = ()
+    """Decisions that changed something, oldest first."""
 
 
 class Scaler:
@@ -64,6 +92,7 @@ class Scaler:
     def __init__(self, signal_max_age: float) -> None:
         self._max_age = signal_max_age
         self._targets: dict[Key, dict[str, Target]] = {}
+        self._external: set[tuple[Key, str]] = set()
         self._workloads: dict[tuple[Key, str], _Workload] = {}
         self._windows: dict[str, Window] = {}
         self._asked_since: dict[str, float] = {}
@@ -80,7 +109,9 @@ class Scaler:
         configs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """What is to be scaled from now on; a Model that is gone is forgotten. `configs`: hashes by Deployment."""
-        planned = targets(plan) if plan else {}
+        others = targets(plan, external=True) if plan else {}
+        planned = (targets(plan) if plan else {}) | others
+        self._external = {e for e in self._external if e[0] != key} | {(key, class_) for class_ in others}
         wanted = {class_: replace(t, config=configs.get(t.placement, "")) for class_, t in planned.items()}
         if plan:
             self._targets[key] = wanted
@@ -94,18 +125,30 @@ class Scaler:
                 self._capacity[target.profile] = ledger[target.profile]
 
     def decisions(self, key: Key) -> dict[str, Decision]:
-        """The last decisions of a Model by class."""
-        return {class_: w.last.decision for (owner, class_), w in self._workloads.items() if owner == key and w.last}
+        """The last decisions of a Model by class, of what is scaled here."""
+        return {class_: w.last.decision for (owner, class_), w in self._ours() if owner == key and w.last}
+
+    def recent(self, key: Key) -> dict[str, tuple[Record, ...]]:
+        """The last few decisions by class that changed replicas or their reason, oldest first."""
+        return {class_: w.recent for (owner, class_), w in self._workloads.items() if owner == key and w.recent}
+
+    def computed(self) -> dict[tuple[Key, str], int]:
+        """Replicas for workloads that another autoscaler moves, as this one would decide: to be published for it."""
+        found = ((owner, self._workloads.get(owner)) for owner in self._external)
+        return {owner: w.last.decision.replicas for owner, w in found if w and w.last and w.last.decision.fresh}
+
+    def _ours(self) -> Iterable[tuple[tuple[Key, str], _Workload]]:
+        return ((owner, w) for owner, w in self._workloads.items() if owner not in self._external)
 
     def served(self, key: Key) -> dict[str, float] | None:
         """Tokens per second by class; None before the first round."""
-        rounds = {class_: w.last for (owner, class_), w in self._workloads.items() if owner == key and w.last}
+        rounds = {class_: w.last for (owner, class_), w in self._ours() if owner == key and w.last}
         found = {class_: last.served for class_, last in rounds.items() if last.served is not None}
         return found or None
 
     def demands(self) -> dict[tuple[Key, str], float]:
         """Tokens per second that each workload is to be placed for, of its unit."""
-        return {owner: w.load for owner, w in self._workloads.items() if w.last}
+        return {owner: w.load for owner, w in self._ours() if w.last}
 
     def capacities(self) -> Mapping[str, Measured]:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
@@ -164,11 +207,13 @@ class Scaler:
         windows = {
             p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
         }
-        signals = Signals(now, windows, own, self._boot(pods), self._max_age)
+        signals = Signals(now, windows, own, self._boot(pods, target.boot), self._max_age)
         before = state.last
-        state.last = scale(target, signals, self._capacity.get(target.profile), state.history)
-        state.history = state.last.decision.history
+        state.last = scale(target, signals, self._capacity.get(target.profile), state.memory)
+        state.memory = state.last.memory
         state.load = _load(state.last, target, len(serving))
+        if state.last.record and _told(state.recent, state.last.record):
+            state.recent = (*state.recent, state.last.record)[-RECENT:]
         # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
         # no measurement of the new content, whose pods would believe it instead of measuring
         if state.last.measured and all(_config(p) in ("", target.config) for p in placed if target.config):
@@ -189,9 +234,9 @@ class Scaler:
         used = {target.profile for classes in self._targets.values() for target in classes.values()}
         self._capacity = {profile: known for profile, known in self._capacity.items() if profile in used}
 
-    def _boot(self, pods: list[Obj]) -> float:
+    def _boot(self, pods: list[Obj], planned: float = DEFAULT_BOOT) -> float:
         times = [self._boots[uid] for p in pods if (uid := p["metadata"]["uid"]) in self._boots]
-        return median(times) if times else DEFAULT_BOOT
+        return median(times) if times else planned
 
     def _new(self, pod: Obj, now: float) -> bool:
         """Whether a pod has not answered yet because it only just became ready: that is no stale signal."""
@@ -209,6 +254,11 @@ def _load(last: Round, target: Target, serving: int) -> float:
         return asked
     speed = last.measured.tokens_per_second if last.measured else target.planned_capacity
     return max(asked, target.replicas * speed * target.utilization)
+
+
+def _told(recent: tuple[Record, ...], new: Record) -> bool:
+    """Whether it says something that the last one did not."""
+    return not recent or (recent[-1].replicas, recent[-1].reason) != (new.replicas, new.reason)
 
 
 def _news(before: Round, after: Round, target: Target) -> bool:

@@ -1,15 +1,50 @@
-"""Demand of a workload in tokens per second of its class's unit, from what reaches its pods. Pure."""
+"""Demand of a workload: what reaches its pods, in requests and tokens per second. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from math import exp, inf
 
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.signal import COUNTERS, Window, increase
+from inferfleet.scaling.arrivals import SPAN, Arrivals, add, outlook
+from inferfleet.scaling.signal import COUNTERS, PodSample, Window, increase
+from inferfleet.scaling.step import Shape
 
-SPAN = 10.0
-"""Seconds over which arrivals are counted: five scrapes at the default interval."""
-MAX_GROWTH = 2.0
-"""A forecast is at most this many times what arrives now: a step is not a trend."""
+NOTHING = Shape(0.0, 1.0, 1.0)
+MEMORY = 600.0
+"""Seconds after which a request counts a third in the mean lengths: they change slowly, and few requests say little."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Decayed sums from which mean lengths follow."""
+
+    requests: float = 0.0
+    arrived: float = 0.0
+    """Prompt tokens of those."""
+    prompted: float = 0.0
+    """Prompt tokens that were read."""
+    cached: float = 0.0
+    """Of these, what a prefix cache had."""
+    finished: float = 0.0
+    finished_tokens: float = 0.0
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is remembered of a workload's arrivals."""
+
+    since: float = -inf
+    """The newest sample that was counted."""
+    busy: float = -inf
+    """When somebody came last."""
+    held: float = 0.0
+    """Requests that waited for the first replica, when that was looked at last."""
+    came: float = 0.0
+    """Requests since the start."""
+    done: float = 0.0
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    lengths: Lengths = field(default_factory=Lengths)
 
 
 @dataclass(frozen=True)
@@ -17,7 +52,7 @@ class Demand:
     """What a workload asks for."""
 
     tokens_per_second: float
-    """Forecast arrivals at now + boot time, and the backlog spread over the boot time."""
+    """Forecast arrivals at the horizon, and the backlog spread over it."""
     served: float
     """Tokens per second that are done."""
     arrivals: float
@@ -26,43 +61,127 @@ class Demand:
     """Mean tokens of a request."""
     waiting: float
     """Requests in queues."""
+    forecast: float = 0.0
+    """Requests per second at the horizon, and the backlog spread over it."""
+    arriving: float = 0.0
+    """The same without the backlog."""
+    dispersion: float = 1.0
+    """Variance over mean of the counts of arrivals."""
+    error: float = 0.0
+    """Relative standard deviation of the forecast."""
+    shape: Shape = NOTHING
 
 
-def measure(windows: Iterable[Window], now: float, boot: float, typical: float, unit: Unit) -> Demand:
-    """Add up the pods of a workload.
+def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffic:
+    """Count what came since the newest sample that was counted.
 
-    Arrivals count, not what is served: served tokens saturate exactly when more replicas are
-    needed. `typical` (the class's median) stands in for a request's tokens until some have finished.
+    Only what one pod counted between two of its own samples: a pod that joins starts at its first one, so that what
+    it takes over from the others is not counted twice, and one that goes takes nothing back.
     """
-    pods, counters = tuple(windows), COUNTERS[unit]
-    finished = sum(increase(w, "finished") for w in pods)
-    tokens = sum(increase(w, counters.finished) for w in pods) / finished if finished else typical
-    waiting = sum(w[-1].waiting for w in pods if w)
-    arriving = _forecast(pods, counters.arrived or "arrivals", now, boot) * (1 if counters.arrived else tokens)
+    for end, seconds, grown in _steps(windows, known.since):
+        known = Traffic(
+            since=end,
+            busy=end if grown.requests > 0 else known.busy,
+            arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
+            lengths=_faded(known.lengths, seconds, grown),
+            came=known.came + grown.requests,
+            done=known.done + grown.finished,
+        )
+    return known
+
+
+def observe_held(known: Traffic, held: float, now: float, horizon: float) -> Traffic:
+    """Count what came to the gateway while no replica was there to count it."""
+    came = max(0.0, held - known.held)
+    if known.since == -inf:
+        return replace(known, since=now, busy=now, held=held)
+    arrivals = add(known.arrivals, now, now - known.since, came, horizon) if now > known.since else known.arrivals
+    busy = now if came else known.busy
+    return replace(known, since=now, busy=busy, held=held, arrivals=arrivals, came=known.came + came)
+
+
+def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: Lengths, unit: Unit) -> Demand:
+    """What is to be expected at now + `horizon`.
+
+    Arrivals count, not what is served: served tokens saturate exactly when more replicas are needed. `typical` (of
+    one request of the class) stands in for lengths until some requests have finished.
+    """
+    pods = tuple(windows)
+    seen = outlook(known.arrivals, horizon)
+    shape = _shape(known.lengths, typical)
+    waiting = known.held + sum(w[-1].waiting for w in pods if w)
+    forecast = seen.forecast + waiting / max(horizon, SPAN)
+    prompt = _of(known.lengths.arrived, known.lengths.requests, typical.arrived)
+    tokens = prompt if unit is Unit.PROMPT else shape.output
     return Demand(
-        tokens_per_second=arriving + waiting * tokens / max(boot, SPAN),
-        served=_rate(pods, counters.done, now - SPAN, now),
-        arrivals=_rate(pods, "arrivals", now - SPAN, now),
+        tokens_per_second=forecast * tokens,
+        served=_rate(pods, COUNTERS[unit].done, known.since),
+        arrivals=seen.level,
         request_tokens=tokens,
         waiting=waiting,
+        forecast=forecast,
+        arriving=seen.forecast,
+        dispersion=seen.dispersion,
+        error=seen.error,
+        shape=shape,
     )
 
 
-def _forecast(pods: tuple[Window, ...], field: str, now: float, boot: float) -> float:
-    """The rate of a counter at now + `boot`: the trend of two neighbouring spans goes on, but not without bound."""
-    recent = _rate(pods, field, now - SPAN, now)
-    before = _rate(pods, field, now - 2 * SPAN, now - SPAN)
-    trend = max(0.0, recent - before) / SPAN if before else 0.0
-    return min(recent + trend * boot, MAX_GROWTH * recent)
+def _shape(seen: Lengths, typical: Lengths) -> Shape:
+    prompt = _of(seen.arrived, seen.requests, typical.arrived)
+    output = max(1.0, _of(seen.finished_tokens, seen.finished, typical.finished_tokens))
+    unread = 1 - min(1.0, _of(seen.cached, seen.prompted, 0.0))
+    return Shape(prompt * unread, output, prompt + output / 2)
 
 
-def _rate(pods: tuple[Window, ...], field: str, start: float, end: float) -> float:
-    """Increase per second of all pods together, over the time that any of them was observed.
+def _of(total: float, count: float, otherwise: float) -> float:
+    return total / count if count > 0 and total > 0 else otherwise
+
+
+def _steps(windows: Iterable[Window], since: float) -> Iterator[tuple[float, float, Lengths]]:
+    """(time, seconds before it, what all pods counted in them), oldest first."""
+    found: dict[float, list[tuple[PodSample, PodSample]]] = {}
+    for window in windows:
+        if window and window[-1].at > since:
+            for before, after in pairwise(_newer(window, since)):
+                found.setdefault(after.at, []).append((before, after))
+    for end in sorted(found):
+        pairs = found[end]
+        seconds = min(end - since, max(after.at - before.at for before, after in pairs))
+        if seconds > 0:
+            yield end, seconds, _grown(pairs)
+        since = end
+
+
+def _newer(window: Window, since: float) -> Window:
+    """Samples after `since`, and the last one before."""
+    first = next(i for i, s in enumerate(window) if s.at > since)
+    return window[max(0, first - 1) :]
+
+
+def _grown(pairs: list[tuple[PodSample, PodSample]]) -> Lengths:
+    return Lengths(
+        requests=sum(b.arrivals - a.arrivals for a, b in pairs),
+        arrived=sum(b.arrived - a.arrived for a, b in pairs),
+        prompted=sum(b.prompted - a.prompted for a, b in pairs),
+        cached=sum(b.cached - a.cached for a, b in pairs),
+        finished=sum(b.finished - a.finished for a, b in pairs),
+        finished_tokens=sum(b.finished_tokens - a.finished_tokens for a, b in pairs),
+    )
+
+
+def _faded(known: Lengths, seconds: float, grown: Lengths) -> Lengths:
+    left = exp(-seconds / MEMORY)
+    return replace(known, **{f.name: getattr(known, f.name) * left + getattr(grown, f.name) for f in fields(Lengths)})
+
+
+def _rate(pods: tuple[Window, ...], field: str, end: float) -> float:
+    """Increase per second of all pods together over the last span, over the time that any of them was observed.
 
     Not the sum of their rates: a pod that has just joined was observed for a shorter time, and what it took
     over would count twice while the others' rates still remember the time before.
     """
-    inside = [[s for s in window if start <= s.at <= end] for window in pods]
+    inside = [tuple(s for s in window if end - SPAN <= s.at <= end) for window in pods]
     times = [s.at for samples in inside for s in samples]
     seconds = max(times) - min(times) if times else 0.0
-    return sum(increase(tuple(samples), field) for samples in inside) / seconds if seconds else 0.0
+    return sum(increase(samples, field) for samples in inside) / seconds if seconds else 0.0

@@ -1,14 +1,32 @@
-"""The control law: tokens demanded over measured tokens per second. Pure."""
+"""The control law: replicas for the load that is expected when another one could be there. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil, exp, inf, isfinite, sqrt
+from typing import NamedTuple
 
 from inferfleet.api.figures import figures
 from inferfleet.names import Reason
-from inferfleet.planning.performance import replicas_for
 from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.idle import asleep
+from inferfleet.scaling.step import Limits, Step, capacity, work
 
-History = tuple[tuple[float, int], ...]
-"""(time, replicas that the demand asked for), oldest first."""
+History = tuple[tuple[float, float], ...]
+"""(time, replicas that the demand asked for, in parts), oldest first."""
+
+SLACK = 0.03
+"""Part of the need by which it must stay below a whole number before a replica goes: noise is no change."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What users are promised. Seconds."""
+
+    ttft: float = inf
+    itl: float = inf
+    sigmas: float = 2.0
+    """Standard deviations of the load for which replicas are held ready."""
+    late: float = 0.05
+    """Share of requests that may wait longer than `ttft` for a place."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,23 @@ class ScaleInput:
     delay: float
     """Before replicas go."""
     history: History
+    step: Step | None = None
+    """What a replica's steps take; None: only `capacity` is known."""
+    latency: Latency = field(default_factory=Latency)
+    limits: Limits = field(default_factory=Limits)
+    """Slots and KV cache of one replica."""
+    busiest: float = 1.0
+    """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
+    trim: float = 1.0
+    """Factor on the need, from latencies that were measured."""
+    due: float | None = None
+    """Replicas that finish everything by its deadline; None: there are no deadlines."""
+    held: float | None = None
+    """Requests that a gateway holds while no replica is there; None: nobody would hold them."""
+    idle: float = 0.0
+    """Seconds since the last request."""
+    patience: float = inf
+    """Seconds without a request after which the last replica goes."""
 
     @property
     def delay_in_force(self) -> float:
@@ -43,6 +78,17 @@ class ScaleInput:
     def most(self) -> int:
         """The maximum, as far as there is room; what runs is never taken away for lack of it."""
         return min(self.maximum, max(self.room, self.replicas))
+
+
+class Need(NamedTuple):
+    """Replicas that a demand asks for, in parts, and what decides it."""
+
+    replicas: float
+    load: float
+    """Replicas that it would keep exactly busy; the rest is headroom."""
+    capacity: float
+    """Tokens per second of one replica within its limits."""
+    bound: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +102,8 @@ class Decision:
     message: str
     fresh: bool
     history: History
+    need: Need | None = None
+    """None: nothing was computed."""
 
     @property
     def asked(self) -> int | None:
@@ -75,27 +123,83 @@ def decide(x: ScaleInput) -> Decision:
             f"no fresh metrics from {names}; replicas stay at {x.replicas}",
             fresh=False,
         )
-    if not x.ready_pods or x.capacity <= 0:
+    if (not x.ready_pods and x.held is None) or x.capacity <= 0:
         return _hold(
             x, Reason.NO_SIGNAL_YET, f"no pod was scraped twice yet; replicas stay at {x.replicas}", fresh=True
         )
-    wanted = replicas_for(x.demand.tokens_per_second, x.capacity, x.utilization)
-    history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, wanted))
+    if x.minimum == 0 and asleep(inf if x.replicas == 0 else x.idle, x.patience, x.held):
+        message = f"no request for {x.idle:.0f} s, and a start is worth {x.patience:.0f} s: none runs"
+        return Decision(0, 0, Reason.DEMAND if x.replicas else Reason.STEADY, message, True, ((x.now, 0.0),))
+    need = needed(x)
+    wanted = whole(need.replicas)
+    history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, need.replicas))
     replicas, reason = _bounded(x, wanted, history)
-    return Decision(replicas, wanted, reason, _sentence(x, wanted), True, history)
+    return Decision(replicas, wanted, reason, _sentence(x, need, wanted), True, history, need)
+
+
+def needed(x: ScaleInput) -> Need:
+    """Replicas for the forecast: by the class's utilization where only a throughput is known, else by its latency.
+
+    Square-root staffing: the load, and `sigmas` standard deviations of it. Requests in service vary as their arrivals
+    do (a replica takes `batch` of them), and the forecast itself is off by `error`.
+    """
+    d = x.demand
+    if x.due is not None:
+        return Need(x.due, x.due, x.capacity, "deadline")
+    if x.step is None:
+        load = d.tokens_per_second / x.capacity
+        return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
+    one = capacity(x.step, d.shape, x.limits)
+    load = d.forecast / one.requests
+    spread = sqrt(load * d.dispersion / one.batch + (load * d.error) ** 2)
+    by_batch = load + x.latency.sigmas * spread
+    prefill = d.shape.prompt * x.step.per_prompt
+    busiest = d.forecast * prefill * (1 + (x.latency.sigmas * spread / load if load else 0.0))
+    by_queue = _for_queue(busiest, prefill, x.latency)
+    by_share = d.arriving * work(x.step, d.shape) / x.busiest
+    needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
+    return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
+
+
+def whole(replicas: float) -> int:
+    """Rounded up, but for noise of the arithmetic."""
+    return ceil(replicas - 1e-9)
+
+
+def _for_queue(load: float, prefill: float, latency: Latency) -> float:
+    """Replicas with which at most the share `late` of prompts waits too long for those before it.
+
+    P(wait > t) of M/M/c with c = replicas and `load` = arrivals x prefill: Erlang's C in the approximation of
+    Sakasegawa (1977), rho^(sqrt(2 (c + 1)) - 1), times exp(-(c - load) t / prefill). Found by halving.
+    """
+    if not isfinite(latency.ttft) or load <= 0:
+        return 0.0
+    patience = max(latency.ttft - prefill, latency.ttft / 4) / prefill
+
+    def enough(c: float) -> bool:
+        return bool((load / c) ** (sqrt(2 * (c + 1)) - 1) * exp(-(c - load) * patience) <= latency.late)
+
+    low, high = load, load + 1.0
+    while not enough(high):
+        high += high - low
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
-    if max(wanted, x.minimum) > x.most:
+    least = max(x.minimum, 1)  # the last one goes when nobody came for long, not when few come
+    if max(wanted, least) > x.most:
         return x.most, Reason.MAX_REPLICAS if x.maximum <= x.room else Reason.POOL_EXHAUSTED
-    if wanted > x.replicas:
-        return wanted, Reason.DEMAND
-    peak = max(x.minimum, *(count for _, count in history))
-    if x.replicas <= x.minimum or wanted >= x.replicas:
-        return max(x.minimum, min(x.replicas, x.maximum)), Reason.STEADY
+    if max(wanted, least) > x.replicas:
+        return max(wanted, least), Reason.DEMAND
+    peak = max(least, whole(max(need for _, need in history) * (1 + SLACK)))
+    if x.replicas <= least or wanted >= x.replicas:
+        return min(x.replicas, x.maximum), Reason.STEADY
     if history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:
         return min(x.replicas, x.maximum), Reason.SCALE_IN_DELAY
-    return peak, Reason.DEMAND
+    return min(peak, x.maximum), Reason.DEMAND
 
 
 def _recent(history: History, since: float) -> History:
@@ -109,10 +213,11 @@ def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:
     return Decision(x.replicas, x.replicas, reason, message, fresh, ())
 
 
-def _sentence(x: ScaleInput, wanted: int) -> str:
+def _sentence(x: ScaleInput, need: Need, wanted: int) -> str:
+    d = x.demand
     return (
-        f"{figures(x.demand.tokens_per_second)} tokens/s demanded ({figures(x.demand.arrivals, 2)} requests/s of "
-        f"{figures(x.demand.request_tokens)} tokens, {x.demand.waiting:.0f} waiting), "
-        f"{figures(x.capacity)} tokens/s a replica at {x.utilization:.0%}: "
+        f"{figures(d.tokens_per_second)} tokens/s demanded ({figures(d.arrivals, 2)} requests/s of "
+        f"{figures(d.request_tokens)} tokens, {d.waiting:.0f} waiting), "
+        f"{figures(need.capacity)} tokens/s a replica by {need.bound}: "
         f"{wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
     )

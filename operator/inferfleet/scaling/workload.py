@@ -1,54 +1,49 @@
-"""One scaling round of one workload: signals to a decision and a corrected capacity. Pure."""
+"""One scaling round of one workload: signals to a decision, and what is remembered for the next. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
-from inferfleet.scaling.demand import Demand, measure
-from inferfleet.scaling.law import Decision, History, ScaleInput, decide
-from inferfleet.scaling.ledger import capacity
+from inferfleet.scaling import deadline
+from inferfleet.scaling.deadline import Queue
+from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
+from inferfleet.scaling.idle import patience
+from inferfleet.scaling.late import Late, Promise, highest_load
+from inferfleet.scaling.late import observe as observe_late
+from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
+from inferfleet.scaling.learn import Fit, learn, solve
+from inferfleet.scaling.ledger import BOUNDS, capacity
+from inferfleet.scaling.record import Record, record
 from inferfleet.scaling.signal import Window
+from inferfleet.scaling.step import Limits, Step
+from inferfleet.scaling.target import Signals, Target
+from inferfleet.scaling.trim import Trim, trimmed
+
+__all__ = ["Memory", "Round", "Signals", "Target", "scale"]
+
+CAREFUL = 0.95
+"""Part of the late requests that are promised which is aimed at."""
+SCRAPE = 10.0
+"""Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
+ENDLESS = float("inf")
 
 
 @dataclass(frozen=True)
-class Target:
-    """A workload whose replicas follow demand; made from a plan. Times in seconds."""
+class Memory:
+    """What one round leaves to the next. Lost at a restart without harm: the next minutes say it again."""
 
-    class_: str
-    placement: str
-    """Deployment that is scaled."""
-    profile: str
-    """Its CapacityProfile."""
-    replicas: int
-    minimum: int
-    maximum: int
-    room: int
-    planned_capacity: float
-    """Tokens per second of a replica while none is measured."""
-    utilization: float
-    delay: float
-    request_tokens: float
-    """Median tokens of a request of the class."""
-    unit: Unit
-    """What these tokens, its demand and its capacity are."""
-    config: str = ""
-    """Hash of the configuration that its pods shall have; empty: not known."""
-    planned_demand: float = 0.0
-    """Tokens per second to hold ready until traffic is observed."""
-
-
-@dataclass(frozen=True)
-class Signals:
-    """What a workload's pods said. Pods are named; windows of pods that are not ready are left out."""
-
-    now: float
-    windows: Mapping[str, Window]
-    """By ready pod; empty for one that never answered."""
-    own: frozenset[str]
-    """Pods of the target placement: only their speed is its capacity."""
-    boot: float
-    max_age: float
+    history: History = ()
+    traffic: Traffic = field(default_factory=Traffic)
+    fit: Fit = field(default_factory=Fit)
+    trim: Trim = field(default_factory=Trim)
+    late: Late = field(default_factory=Late)
+    queue: Queue = field(default_factory=Queue)
+    """Of a class with a deadline."""
+    replicas: int = 0
+    """Told by the last round."""
+    changed: float = float("-inf")
+    """When they last became others."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +55,166 @@ class Round:
     measured: Measured | None
     served: float | None
     """Tokens per second; None while no pod was scraped twice."""
+    memory: Memory = field(default_factory=Memory)
+    step: Step | None = None
+    """The line that was decided with."""
+    record: Record | None = None
 
 
-def scale(target: Target, signals: Signals, known: Measured | None, history: History) -> Round:
-    """Measure, correct the ledger, decide."""
+def scale(target: Target, signals: Signals, known: Measured | None, memory: Memory) -> Round:
+    """Measure, learn, decide. A signal that is stale changes nothing and teaches nothing."""
     windows = tuple(signals.windows.values())
-    demand = measure(windows, signals.now, signals.boot, target.request_tokens, target.unit)
-    if target.planned_demand and not any(w and w[-1].arrivals for w in windows):
-        demand = replace(demand, tokens_per_second=target.planned_demand)
-    known_rates = any(len(w) >= 2 for w in windows)
     own = [w for name, w in signals.windows.items() if name in signals.own]
-    measured = capacity(known, own, signals.now, target.unit)
-    stale = tuple(
-        sorted(name for name, w in signals.windows.items() if not w or w[-1].at < signals.now - signals.max_age)
+    stale, horizon = _stale(signals), signals.boot + SCRAPE
+    measured = known
+    if not stale:
+        measured = capacity(known, own, signals.now, target.unit)
+        memory = _learned(target, signals, own, _counted(target, signals, memory, horizon))
+    demand = _demand(target, windows, memory.traffic, horizon)
+    asked = _asked(target, signals, memory, demand, measured)
+    decision = decide(replace(asked, stale_pods=stale))
+    served = demand.served if asked.ready_pods else None
+    said = record(asked, decision, horizon)
+    return Round(decision, demand, measured, served, replace(memory, history=decision.history), asked.step, said)
+
+
+def _stale(signals: Signals) -> tuple[str, ...]:
+    oldest = signals.now - signals.max_age
+    return tuple(sorted(name for name, w in signals.windows.items() if not w or w[-1].at < oldest))
+
+
+# what is learned
+
+
+def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -> Memory:
+    """With what came since the last round; where there are deadlines, it queues for them."""
+    windows, before = signals.windows.values(), memory.traffic
+    if signals.held is not None and not windows:
+        traffic = observe_held(before, signals.held, signals.now, horizon)
+    else:
+        traffic = observe(before, windows, horizon)
+    queue = memory.queue
+    if target.deadline is not None:
+        came, done = traffic.came - before.came, traffic.done - before.done
+        there = sum(w[-1].running + w[-1].waiting for w in windows if w) + (signals.held or 0.0)
+        queue = deadline.update(queue, signals.now, target.deadline, came, done)
+        queue = deadline.reconciled(queue, there)
+    return replace(memory, traffic=traffic, queue=queue)
+
+
+def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
+    """What warm pods show. Of a target for the first token alone only the waits once the last change has settled."""
+    if target.step and target.itl:
+        fit = learn(memory.fit, own, signals.now, target.step)
+        step = solve(fit, target.step)
+        return replace(memory, fit=fit, late=observe_late(memory.late, own, signals.now, _promise(target, step), step))
+    ready = len(signals.windows)
+    if ready != memory.replicas or ready != target.replicas:
+        return replace(memory, replicas=ready, changed=signals.now)
+    if target.ttft is None or signals.now - memory.changed < signals.boot:
+        return memory
+    allowed = (target.ttft, 1 - target.percentile / 100)
+    return replace(memory, trim=trimmed(memory.trim, own, signals.now, allowed))
+
+
+# what is decided with
+
+
+def _demand(target: Target, windows: tuple[Window, ...], traffic: Traffic, horizon: float) -> Demand:
+    """What is declared, until somebody has come."""
+    found = measure(traffic, windows, horizon, _typical(target), target.unit)
+    if not target.planned_demand or any(w and w[-1].arrivals for w in windows):
+        return found
+    requests = target.planned_demand / target.request_tokens
+    return replace(found, tokens_per_second=target.planned_demand, forecast=requests, arriving=requests)
+
+
+def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, measured: Measured | None) -> ScaleInput:
+    own = [w for name, w in signals.windows.items() if name in signals.own]
+    speed = measured.tokens_per_second if measured else target.planned_capacity
+    step = _believed(target, memory, own, measured)
+    known_rates = any(len(w) >= 2 for w in signals.windows.values())
+    return ScaleInput(
+        now=signals.now,
+        replicas=target.replicas,
+        ready_pods=len(signals.windows) if known_rates else 0,
+        stale_pods=(),
+        minimum=target.minimum,
+        maximum=target.maximum,
+        room=target.room,
+        demand=demand,
+        capacity=speed,
+        utilization=target.utilization,
+        boot=signals.boot,
+        delay=target.delay,
+        history=memory.history,
+        step=step,
+        latency=_latency(target),
+        limits=_limits(target, own),
+        busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
+        trim=memory.trim.factor,
+        due=_due(target, signals, memory.queue, demand.request_tokens / speed) if speed > 0 else None,
+        held=signals.held,
+        idle=signals.now - memory.traffic.busy,
+        patience=patience(signals.boot, target.zero_after),
     )
-    decision = decide(
-        ScaleInput(
-            now=signals.now,
-            replicas=target.replicas,
-            ready_pods=len(windows) if known_rates else 0,
-            stale_pods=stale,
-            minimum=target.minimum,
-            maximum=target.maximum,
-            room=target.room,
-            demand=demand,
-            capacity=measured.tokens_per_second if measured else target.planned_capacity,
-            utilization=target.utilization,
-            boot=signals.boot,
-            delay=target.delay,
-            history=history,
-        )
+
+
+def _believed(target: Target, memory: Memory, own: list[Window], measured: Measured | None) -> Step | None:
+    """The learned line of a class with a target between tokens; None where it contradicts the measured capacity."""
+    if not (target.step and target.itl):
+        return None
+    step = solve(memory.fit, target.step)
+    slots = max((w[-1].slots for w in own if w), default=0.0)
+    if measured and slots:
+        each = step.per_token + target.prompt_tokens * step.per_prompt / target.request_tokens
+        low, high = (bound * measured.tokens_per_second for bound in BOUNDS)
+        if not low <= slots / (step.base + slots * each) <= high:
+            return None
+    return step
+
+
+def _due(target: Target, signals: Signals, queue: Queue, each: float) -> float | None:
+    if target.deadline is None:
+        return None
+    return deadline.needed(queue, signals.now, target.deadline, each, signals.boot)
+
+
+def _typical(target: Target) -> Lengths:
+    return Lengths(
+        requests=1.0,
+        arrived=target.request_tokens if target.unit is Unit.PROMPT else target.prompt_tokens,
+        finished=1.0,
+        finished_tokens=target.request_tokens,
     )
-    return Round(decision, demand, measured, demand.served if known_rates else None)
+
+
+def _latency(target: Target) -> Latency:
+    late = 1 - target.percentile / 100
+    return Latency(
+        ttft=target.ttft or ENDLESS,
+        itl=target.itl or ENDLESS,
+        sigmas=NormalDist().inv_cdf(1 - late),
+        late=late,
+    )
+
+
+def _promise(target: Target, step: Step) -> Promise:
+    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    ttft = target.ttft or ENDLESS
+    reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
+    wait = max(ttft - target.prompt_tokens * reading, ttft / 2)
+    return Promise(target.itl or ENDLESS, wait, CAREFUL * (1 - target.percentile / 100))
+
+
+def _limits(target: Target, own: list[Window]) -> Limits:
+    latest = [w[-1] for w in own if w]
+    slots = max((s.slots for s in latest), default=0.0)
+    kv = max((s.kv_tokens for s in latest), default=0.0)
+    return Limits(
+        itl=target.itl or ENDLESS,
+        slots=slots or ENDLESS,
+        kv_tokens=kv or ENDLESS,
+        chunk=target.chunk or ENDLESS,
+        utilization=target.utilization,
+    )

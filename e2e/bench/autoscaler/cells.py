@@ -1,0 +1,209 @@
+"""One cell of the table: a controller on a trace. Pure."""
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2e.bench.autoscaler.traces import Scenario
+from inferfleet.planning.unit import Unit
+from inferfleet.scaling.step import Step
+from inferfleet.scaling.workload import Target
+from inferfleet.sim.operator_law import Ours, Served
+from inferfleet.sim.result import Outcome, Result
+from inferfleet.sim.run import simulate
+from inferfleet.sim.types import Controller, Engine, Floats, Pool, Settings
+
+Flags = NDArray[np.bool_]
+DAY = 86_400.0
+HOUR = 3600.0
+WORST = 300.0
+"""Seconds of the worst moment."""
+PERCENTILE = 99
+"""Of the class: the share of requests that must meet the targets, as the benchmark scores it."""
+DELAY = 300.0
+"""Seconds before replicas go: the default of a WorkloadClass."""
+UTILIZATION = 0.8
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a controller reached. Attainment as a share."""
+
+    trace: str
+    arm: str
+    level: float
+    """Of the setting that is tuned; 0 where there is none."""
+    seed: int
+    attainment: float
+    hours: float
+    dollars: float
+    mean_replicas: float
+    reversals: float
+    """A day."""
+    worst: float
+    """Attainment of the worst five minutes."""
+    on_time: float
+    """Share of offline requests that ended by their deadline; 1 without any."""
+    lost: int
+    """Requests that failed or were never served."""
+    longest_wait: float
+    """Seconds to the first token of the request that waited longest."""
+    line: tuple[tuple[float, int], ...] = ()
+    """(second, replicas that are there), for the picture."""
+
+
+def play(
+    scenario: Scenario, controller: Controller, interval: float, seed: int = 0, start: int | None = None
+) -> Result:
+    """Simulate."""
+    first = scenario.pools[0].name
+    settings = Settings(
+        interval=interval,
+        scrape=interval,
+        seed=seed,
+        router=scenario.router,
+        start={first: scenario.start if start is None else start},
+        end=scenario.seconds,
+        priorities={"interactive": 1},
+    )
+    return simulate(scenario.trace, scenario.pools, controller, settings, scenario.events)
+
+
+def met(result: Result, scenario: Scenario) -> Flags:
+    """Whether each request met its target: latency, or for offline ones the deadline."""
+    found = result.met(scenario.slo)
+    offline = _offline(scenario)
+    if offline is None:
+        return found
+    return np.where(offline, result.finish - scenario.trace.at <= scenario.deadline, found)
+
+
+def attainment(result: Result, scenario: Scenario) -> float:
+    """Share of all requests."""
+    return float(met(result, scenario).mean()) if len(scenario.trace) else 1.0
+
+
+def cell(result: Result, scenario: Scenario, arm: str, level: float, seed: int) -> Cell:
+    """Figures of a result."""
+    good, offline = met(result, scenario), _offline(scenario)
+    interactive = good if offline is None else good[~offline]
+    waits = result.ttft[~np.isnan(result.ttft)]
+    return Cell(
+        trace=scenario.name,
+        arm=arm,
+        level=level,
+        seed=seed,
+        attainment=float(interactive.mean()) if len(interactive) else 1.0,
+        hours=result.replica_hours,
+        dollars=result.dollars,
+        mean_replicas=result.replica_hours * HOUR / scenario.seconds,
+        reversals=result.reversals * DAY / scenario.seconds,
+        worst=worst(scenario.trace.at, good),
+        on_time=1.0 if offline is None else float(good[offline].mean()),
+        lost=int((result.outcome != Outcome.DONE).sum()),
+        longest_wait=float(waits.max()) if len(waits) else 0.0,
+        line=tuple((now, count) for now, count in _line(result)),
+    )
+
+
+def worst(at: Floats, good: Flags) -> float:
+    """Attainment of the worst five minutes, of those with at least ten requests; 1 where there are none."""
+    which = (at // WORST).astype(int)
+    count, fine = np.bincount(which), np.bincount(which, good)
+    enough = count >= 10
+    return float((fine[enough] / count[enough]).min()) if enough.any() else 1.0
+
+
+def _offline(scenario: Scenario) -> Flags | None:
+    if scenario.trace.class_ is None or not scenario.deadline:
+        return None
+    found: Flags = scenario.trace.class_ == scenario.trace.classes.index("batch")
+    return found
+
+
+def _line(result: Result) -> list[tuple[float, int]]:
+    there = {pool.name: 0 for pool in result.pools}
+    found: list[tuple[float, int]] = []
+    for count in result.timeline:
+        there[count.pool] = count.booting + count.ready + count.draining
+        if found and found[-1][0] == count.at:
+            found.pop()
+        found.append((count.at, sum(there.values())))
+    return found
+
+
+def apart(scenario: Scenario) -> Scenario:
+    """With a pool of its own, of the same hardware, for offline requests, as the operator runs classes apart.
+    Controllers that count requests cannot tell them apart, and have one pool for both.
+    """
+    if not scenario.deadline:
+        return scenario
+    near = replace(scenario.pools[0], classes=frozenset({"interactive"}))
+    offline = replace(scenario.pools[0], name="offline", classes=frozenset({"batch"}))
+    return replace(scenario, pools=(near, offline))
+
+
+def ours(scenario: Scenario) -> Ours:
+    """The operator's law, with what a plan would tell of the trace's classes: medians and the planned step line."""
+    if not scenario.deadline:
+        names = tuple(pool.name for pool in scenario.pools)
+        speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
+        return Ours((Served(target(scenario), names, speeds),))
+    chat, offline = target(scenario, "interactive"), target(scenario, "batch")
+    offline = replace(
+        offline, placement="offline", profile="offline", minimum=0, ttft=None, itl=None, deadline=scenario.deadline
+    )
+    return Ours((Served(chat, ("near",)), Served(offline, ("offline",))))
+
+
+def target(scenario: Scenario, class_: str | None = None) -> Target:
+    """As a plan makes it."""
+    pool, slo = scenario.pools[0], scenario.slo
+    engine, (prompt, output) = pool.engine, medians(scenario, class_)
+    return Target(
+        class_=class_ or scenario.name,
+        placement=pool.name,
+        profile=pool.name,
+        replicas=scenario.start,
+        minimum=scenario.minimum,
+        maximum=scenario.maximum,
+        room=pool.limit,
+        planned_capacity=full(engine, prompt, output),
+        utilization=UTILIZATION,
+        delay=DELAY,
+        request_tokens=output,
+        unit=Unit.GENERATED,
+        prompt_tokens=prompt,
+        ttft=slo.ttft + slo.ttft_per_input_token * prompt,
+        itl=slo.itl,
+        percentile=PERCENTILE,
+        step=Step(engine.base, engine.per_sequence, 1 / engine.prefill_rate),
+        chunk=float(engine.chunk),
+        boot=pool.boot,
+    )
+
+
+def medians(scenario: Scenario, class_: str | None = None) -> tuple[float, float]:
+    """Prompt and output tokens, as a user declares them of a class."""
+    trace = scenario.trace
+    mine = np.full(len(trace), True)
+    if class_ is not None and trace.class_ is not None:
+        mine = trace.class_ == trace.classes.index(class_)
+    return float(np.median(trace.input[mine])), float(np.median(trace.output[mine]))
+
+
+def full(engine: Engine, prompt: float, output: float) -> float:
+    """Generated tokens per second with every slot busy: what the self-benchmark would measure."""
+    step = engine.base + engine.slots * (engine.per_sequence + prompt / output / engine.prefill_rate)
+    return engine.slots / step
+
+
+def enough(scenario: Scenario) -> int:
+    """Replicas with which nobody waits: three times the mean work, and three."""
+    pool: Pool = scenario.pools[0]
+    engine, trace = pool.engine, scenario.trace
+    work = float(trace.input.sum() / engine.prefill_rate + trace.output.sum() * engine.per_sequence)
+    highest = work / scenario.seconds / (1 - engine.base / scenario.slo.itl)
+    return min(scenario.maximum, pool.limit, ceil(5 * highest) + 5)

@@ -1,0 +1,162 @@
+"""What is simulated for each trace: the ceiling, static fleets, baselines and their tuning, ours, the optimum. Reads
+the folder of measurements. Each job stands alone, so that several run at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
+from e2e.bench.autoscaler.bound import bound, load
+from e2e.bench.autoscaler.cells import Cell, apart, attainment, cell, enough, ours, play
+from e2e.bench.autoscaler.optimum import optimum
+from e2e.bench.autoscaler.traces import Scenario, Source, sources
+from inferfleet.sim.result import Result
+
+GOAL = 0.99
+SLACK = 0.003
+"""Below the ceiling, where the ceiling is the tighter one."""
+TUNING = 1800.0
+"""Seconds to tune on where it shall be quick."""
+LONG_INTERVAL = 10.0
+"""Seconds between looks of controllers that do not look."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A trace as it is run."""
+
+    data: Path
+    trace: str
+    quick: bool
+
+    @property
+    def source(self) -> Source:
+        """Of the scenarios."""
+        return sources()[self.trace]
+
+    @property
+    def seeds(self) -> range:
+        """Fewer where it shall be quick."""
+        return range(1 if self.quick else self.source.seeds)
+
+    def scored(self, seed: int) -> Scenario:
+        """To compare on."""
+        made = self.source.make(self.data, seed)
+        return made.until(made.short) if self.quick else made
+
+    def tuning(self) -> Scenario:
+        """To tune baselines on."""
+        made = self.source.tune(self.data, 0)
+        return made.until(TUNING) if self.quick else made
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a trace allows at all."""
+
+    ceiling: float
+    """Attainment with more replicas than could be of use."""
+    goal: float
+    """99 %, or the ceiling less 0.3 points."""
+    static: tuple[Cell, ...]
+    """The smallest fleet that reaches it, known in hindsight."""
+
+
+def frame(ask: Ask) -> Frame:
+    """The ceiling, then the smallest static fleet by bisection."""
+    scenario = ask.scored(0)
+    most = enough(scenario)
+    ceiling = attainment(_static(scenario, most), scenario)
+    goal = min(GOAL, ceiling - SLACK)
+    low, high = max(0, scenario.minimum - 1), most
+    while high - low > 1:
+        middle = (low + high) // 2
+        good = attainment(_static(scenario, middle), scenario) >= goal
+        low, high = (low, middle) if good else (middle, high)
+    found = tuple(_cell(ask.scored(seed), seed, high) for seed in ask.seeds)
+    return Frame(ceiling, goal, found)
+
+
+def _static(scenario: Scenario, replicas: int) -> Result:
+    controller = Static(replicas, scenario.pools[0].name)
+    return play(scenario, controller, LONG_INTERVAL, start=replicas)
+
+
+def _cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
+    return cell(_static(scenario, replicas), scenario, "static", replicas, seed)
+
+
+def ours_job(ask: Ask, seed: int) -> Cell:
+    """The operator's law, every two seconds as in the operator."""
+    scenario = apart(ask.scored(seed))
+    return cell(play(scenario, ours(scenario), 2.0, seed), scenario, "ours", 0.0, seed)
+
+
+def default_job(ask: Ask, name: str) -> Cell:
+    """A baseline as it is published, on the first seed."""
+    arm = arms()[name]
+    return _run(ask.scored(0), arm, name, arm.default, 0)
+
+
+def tuned_job(ask: Ask, name: str, goal: float, *, all_seeds: bool) -> tuple[Cell, ...]:
+    """A baseline at the setting that is cheapest on the tuning trace among those that reach the goal there."""
+    arm = arms()[name]
+    level = best_level(arm, ask.tuning(), goal)
+    return tuple(_run(ask.scored(seed), arm, f"{name}*", level, seed) for seed in (ask.seeds if all_seeds else (0,)))
+
+
+def best_level(arm: Arm, scenario: Scenario, goal: float) -> float:
+    """By bisection over the grid: attainment falls as the level rises. Where none reaches the goal, the best of those
+    that were tried.
+    """
+    tried: dict[float, float] = {}
+
+    def reaches(level: float) -> bool:
+        result = play(scenario, arm.make(level, bounds(scenario), scenario.slo), arm.interval)
+        tried[level] = attainment(result, scenario)
+        return tried[level] >= goal
+
+    low, high = -1, len(arm.grid)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if reaches(arm.grid[middle]) else (low, middle)
+    return arm.grid[low] if low >= 0 else max(tried, key=lambda level: tried[level])
+
+
+def _run(scenario: Scenario, arm: Arm, name: str, level: float, seed: int) -> Cell:
+    controller = arm.make(level, bounds(scenario), scenario.slo)
+    return cell(play(scenario, controller, arm.interval, seed), scenario, name, level, seed)
+
+
+@dataclass(frozen=True)
+class Best:
+    """What knowing all arrivals is worth."""
+
+    least: float
+    """Replica-hours: the lower bound."""
+    least_dollars: float
+    schedule: Cell | None
+    """The cheapest that a simulation confirmed; None where none was looked for, or found."""
+
+
+def optimum_job(ask: Ask, known: Frame) -> Best:
+    """Of the first seed; a static fleet is a schedule too. Over seven days the bound alone."""
+    scenario = ask.scored(0)
+    if ask.trace.endswith("_7d"):
+        demand = load(scenario)
+        return Best(
+            bound(scenario, demand, known.goal).hours, bound(scenario, demand, known.goal, dollars=True).hours, None
+        )
+    found = optimum(scenario, known.goal, lambda world, controller: play(world, controller, LONG_INTERVAL))
+    schedule = cell(found.result, scenario, "optimum", 0.0, 0) if found.result else None
+    static = known.static[0]
+    if static.attainment >= known.goal and (schedule is None or static.dollars < schedule.dollars):
+        schedule = static
+    return Best(found.least, found.least_dollars, schedule)
+
+
+def named(cells: tuple[Cell, ...]) -> Mapping[str, tuple[Cell, ...]]:
+    """By arm."""
+    names = dict.fromkeys(one.arm for one in cells)
+    return {name: tuple(one for one in cells if one.arm == name) for name in names}

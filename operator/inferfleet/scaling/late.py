@@ -1,0 +1,146 @@
+"""How busy replicas may be so that no more requests are late than were promised: learned from latencies of users. Pure.
+
+The step line tells what happens on average. A request waits when one with a long prompt came just before it, and few
+tokens are slow when such a prompt is read beside them; how many of these there are no mean tells. What is measured: the
+share of requests that were late, at the load rho at which they were. It grows as a power of rho (below the loads at
+which the mean itself is late, which teach nothing here); the factor is learned, and with it the load for a given share.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import exp, inf
+from typing import NamedTuple
+
+from inferfleet.scaling.arrivals import SPAN
+from inferfleet.scaling.signal import Buckets, PodSample, Window
+from inferfleet.scaling.step import Step
+
+MEMORY = 10_000.0
+"""Requests after which an observation counts a third: a hundred late ones are known to a tenth."""
+MEMORY_SECONDS = 900.0
+"""And not before these have passed: what comes together is late together."""
+POWER = 3.0
+"""Of the load with which the share of late requests is taken to grow, between what was seen and what is decided for:
+2 where few have very long prompts, up to 10 where all are alike."""
+BELIEVED = 300.0
+"""Requests that count before any was seen, the promised share of them late."""
+FIRST = 0.6
+"""The load at which these were, in parts of what the mean allows."""
+BUDGET_MEMORY = 86_400.0
+"""Seconds over which the promised share is kept: what was saved may be spent, and what was overdrawn is saved."""
+SPENDING = (0.7, 1.5)
+"""Factors on the promised share, at most."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """Decayed sums over requests."""
+
+    at: float = -inf
+    late: float = 0.0
+    powers: float = 0.0
+    """Of the loads at which they were served."""
+    requests: float = 0.0
+    budget_late: float = 0.0
+    """As `late`, over a day and whatever the load."""
+    budget_requests: float = 0.0
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What makes a request late. Seconds."""
+
+    itl: float
+    """Mean between its tokens."""
+    wait: float
+    """For a place in the batch: what the target for the first token leaves beyond the reading of its prompt."""
+    share: float
+    """Of requests that may be late."""
+
+
+def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise, step: Step) -> Late:
+    """Once a span, what ended in it."""
+    if now - known.at < SPAN:
+        return known
+    seen = [found for window in windows if (found := _pod(window, now, promise, step))]
+    calm = [s for s in seen if s.load < mean_load(step, promise.itl)] if _calm(seen) else []
+    requests = sum(s.requests for s in calm)
+    seconds = min(now - known.at, BUDGET_MEMORY)
+    short = exp(-min(requests / MEMORY, seconds / MEMORY_SECONDS))
+    long = exp(-seconds / BUDGET_MEMORY)
+    return Late(
+        at=now,
+        late=known.late * short + sum(s.late for s in calm),
+        powers=known.powers * short + sum(s.requests * s.load**POWER for s in calm),
+        requests=known.requests * short + requests,
+        budget_late=known.budget_late * long + sum(s.late for s in seen),
+        budget_requests=known.budget_requests * long + sum(s.requests for s in seen),
+    )
+
+
+def mean_load(step: Step, itl: float) -> float:
+    """Share of a replica's time that work may take for the mean step to last `itl`."""
+    return max(0.0, 1 - step.base / itl)
+
+
+def highest_load(known: Late, step: Step, promise: Promise) -> float:
+    """Share of a replica's time that work may take so that no more requests are late than promised."""
+    mean = mean_load(step, promise.itl)
+    if mean <= 0 or not known.requests:
+        return mean
+    factor = (known.late + BELIEVED * promise.share) / (known.powers + BELIEVED * (FIRST * mean) ** POWER)
+    allowed: float = (promise.share * _spending(known, promise.share) / factor) ** (1 / POWER)
+    return min(mean, allowed)
+
+
+def _spending(known: Late, share: float) -> float:
+    """How much of the promise is left for now."""
+    promised = share * (known.budget_requests + BELIEVED)
+    low, high = SPENDING
+    return min(high, max(low, 2 - (known.budget_late + BELIEVED * share) / promised))
+
+
+class _Seen(NamedTuple):
+    """Of one pod in one span."""
+
+    requests: float
+    late: float
+    load: float
+    free: bool
+    """Whether its queue was empty at some time."""
+
+
+def _calm(seen: list[_Seen]) -> bool:
+    """Whether at least half of the pods had no queue at some time. One long prompt blocks one pod; queues that do not
+    end are of too much load, also of that of some minutes ago, and tell nothing of the load now.
+    """
+    return 2 * sum(s.free for s in seen) >= len(seen)
+
+
+def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | None:
+    inside = [s for s in window if s.at >= now - SPAN]
+    if len(inside) < 2 or not (inside[-1].tpot or inside[-1].queued):
+        return None
+    first, last = inside[0], inside[-1]
+    late = over(first.tpot, last.tpot, promise.itl) + over(first.queued, last.queued, promise.wait)
+    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in inside) <= 0)
+
+
+def _load(first: PodSample, last: PodSample, step: Step) -> float:
+    read = last.prompted - last.cached - first.prompted + first.cached
+    work = (last.generated - first.generated) * step.per_token + max(0.0, read) * step.per_prompt
+    return work / (last.at - first.at)
+
+
+def over(before: Buckets, after: Buckets, limit: float) -> float:
+    """How many observations above `limit` came between two states of a histogram; linear within a bucket."""
+    known = dict(before)
+    lower = under = 0.0
+    total = after[-1][1] - known.get(after[-1][0], 0.0) if after else 0.0
+    for bound, count in after:
+        grown = count - known.get(bound, 0.0)
+        if limit <= bound:
+            part = (limit - lower) / (bound - lower) if bound < inf else 0.0
+            return total - under - (grown - under) * part
+        lower, under = bound, grown
+    return 0.0

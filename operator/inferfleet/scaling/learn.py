@@ -1,0 +1,100 @@
+"""The step line of an engine, learned from warm pods under load. Pure.
+
+While a pod is busy its time is the base of its steps, and what sequences and prompts add to them. With g generated and
+p read prompt tokens a second at n running requests it makes g / n steps a second:
+
+    1 = base x g / n + per_token x g + per_prompt x p
+
+One such equation for each pod and span, least squares with forgetting, and the plan's line as what is believed before.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from math import exp, inf
+
+import numpy as np
+
+from inferfleet.scaling.arrivals import SPAN
+from inferfleet.scaling.signal import Window
+from inferfleet.scaling.step import Step
+
+MEMORY = 1800.0
+"""Seconds of the clock after which an observation counts a third."""
+SEEN = 2 * SPAN
+"""Seconds that one equation is about."""
+SPREAD = 0.3
+"""Relative standard deviation of a planned line."""
+NOISE = 0.1
+"""Standard deviation of one equation."""
+OUTLIER = 0.3
+"""A residual from which on an equation counts less (Huber)."""
+BOUNDS = (0.4, 2.5)
+"""A learned number is believed within these factors of the planned one."""
+
+Equation = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Sums of the normal equations: upper triangle, right side and count."""
+
+    since: float = -inf
+    squares: tuple[float, float, float, float, float, float] = (0.0,) * 6
+    right: Equation = (0.0, 0.0, 0.0)
+    count: float = 0.0
+
+
+def learn(known: Fit, windows: Iterable[Window], now: float, prior: Step) -> Fit:
+    """With one equation of each warm pod that was busy all the time, once a span."""
+    if now - known.since < SPAN:
+        return known
+    line = solve(known, prior)
+    equations = [e for window in windows if (e := _equation(window, now))]
+    if not equations:
+        return known
+    left = exp(-min(now - known.since, MEMORY) / MEMORY) if known.count else 0.0
+    squares, right, count = np.array(known.squares) * left, np.array(known.right) * left, known.count * left
+    for b, a, p in equations:
+        weight = _weight((b, a, p), line)
+        squares += weight * np.array((b * b, b * a, b * p, a * a, a * p, p * p))
+        right += weight * np.array((b, a, p))
+        count += weight
+    return Fit(now, tuple(squares.tolist()), tuple(right.tolist()), count)
+
+
+def solve(known: Fit, prior: Step) -> Step:
+    """The line that fits best, within bounds around the planned one."""
+    believed = np.array((prior.base, prior.per_token, prior.per_prompt))
+    if not known.count:
+        return prior
+    s = known.squares
+    matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
+    # in units of the plan: the numbers differ by orders of magnitude
+    weight = (NOISE / SPREAD) ** 2
+    scaled = matrix * np.outer(believed, believed) + weight * np.eye(3)
+    factors = np.linalg.solve(scaled, np.array(known.right) * believed + weight)
+    base, per_token, per_prompt = (believed * np.clip(factors, *BOUNDS)).tolist()
+    return Step(base, per_token, per_prompt)
+
+
+def _weight(e: Equation, line: Step) -> float:
+    residual = abs(1 - e[0] * line.base - e[1] * line.per_token - e[2] * line.per_prompt)
+    return min(1.0, OUTLIER / residual) if residual else 1.0
+
+
+def _equation(window: Window, now: float) -> Equation | None:
+    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, or was not seen throughout.
+
+    Cold is one that has not yet finished as many requests as it works on: caches fill and kernels compile.
+    """
+    inside = [s for s in window if s.at >= now - SEEN]
+    if len(inside) < 3 or min(s.running for s in inside) < 1 or inside[0].finished < inside[0].running:
+        return None
+    first, last = inside[0], inside[-1]
+    seconds = last.at - first.at
+    tokens, read = last.generated - first.generated, last.prompted - last.cached - first.prompted + first.cached
+    if seconds < SPAN or tokens <= 0:
+        return None
+    running = sum((a.running + b.running) / 2 * (b.at - a.at) for a, b in pairwise(inside)) / seconds
+    return tokens / seconds / running, tokens / seconds, max(0.0, read) / seconds

@@ -1,0 +1,248 @@
+"""The control law as a whole, round by round over pods that behave as the step line says."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from json import dumps
+
+import pytest
+from fakes.replicas import Pods
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferfleet.names import Reason
+from inferfleet.planning.unit import Unit
+from inferfleet.scaling.deadline import Queue, reconciled, update
+from inferfleet.scaling.deadline import needed as due
+from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.law import Latency, ScaleInput, decide, needed
+from inferfleet.scaling.step import Limits, Shape, Step, capacity, work
+from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
+
+LINE = Step(base=0.018, per_token=0.00035, per_prompt=1 / 8000)
+SHAPE = Shape(prompt=800.0, output=160.0, context=880.0)
+LIMITS = Limits(itl=0.05, slots=256.0, kv_tokens=400_000.0, utilization=0.8)
+TARGET = Target(
+    class_="chat",
+    placement="p",
+    profile="f",
+    replicas=1,
+    minimum=1,
+    maximum=20,
+    room=20,
+    planned_capacity=1000.0,
+    utilization=0.8,
+    delay=300.0,
+    request_tokens=160.0,
+    unit=Unit.GENERATED,
+    prompt_tokens=800.0,
+    ttft=2.0,
+    itl=0.05,
+    percentile=99,
+    step=LINE,
+    boot=60.0,
+)
+
+
+def state(requests: float = 10.0, **changes: object) -> ScaleInput:
+    demand = Demand(requests * 160, requests * 160, requests, 160, 0, requests, requests, 1.0, 0.05, SHAPE)
+    found = ScaleInput(
+        now=1000.0,
+        replicas=4,
+        ready_pods=4,
+        stale_pods=(),
+        minimum=1,
+        maximum=50,
+        room=50,
+        demand=demand,
+        capacity=1000.0,
+        utilization=0.8,
+        boot=180.0,
+        delay=300.0,
+        history=((0.0, 0.0),),
+        step=LINE,
+        latency=Latency(2.0, 0.05, 2.0, 0.01),
+        limits=LIMITS,
+    )
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+class Loop:
+    """A workload whose replicas appear at once after their boot; arrivals are what `rate` says."""
+
+    def __init__(self, rate: Callable[[float], float], target: Target = TARGET, truth: Step = LINE) -> None:
+        self.pods, self.target, self.memory = Pods(truth, SHAPE), target, Memory()
+        self.rate, self.now, self.rounds = rate, 0.0, list[Round]()
+        self.pods.want(target.replicas, 0.0, 0.0)
+
+    def run(self, seconds: float, *, blind: bool = False) -> "Loop":
+        """Two seconds a round."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now += 2.0
+            self.pods.serve(self.now, self.rate(self.now))
+            if not blind:
+                self.pods.scrape(self.now)
+            windows = self.pods.windows(self.now)
+            signals = Signals(self.now, windows, frozenset(windows), self.target.boot, 15.0)
+            found = scale(self.target, signals, None, self.memory)
+            self.memory = found.memory
+            self.rounds.append(found)
+            self.target = replace(self.target, replicas=found.decision.replicas)
+            self.pods.want(found.decision.replicas, self.now, self.target.boot)
+        return self
+
+    @property
+    def replicas(self) -> list[int]:
+        return [r.decision.replicas for r in self.rounds]
+
+
+@given(st.floats(0, 500), st.floats(1, 3), st.floats(0.2, 1.0))
+def test_more_demand_never_asks_for_fewer_replicas(requests: float, more: float, busiest: float) -> None:
+    one, two = (needed(state(n, busiest=busiest)).replicas for n in (requests, requests * more))
+    assert two >= one - 1e-9
+
+
+@given(st.floats(0.1, 500), st.floats(0.5, 1), st.floats(0.5, 1), st.floats(0.5, 1), st.integers(8, 256))
+def test_more_capacity_never_asks_for_more_replicas(
+    requests: float, base: float, token: float, prompt: float, slots: int
+) -> None:
+    faster = Step(LINE.base * base, LINE.per_token * token, LINE.per_prompt * prompt)
+    limits = replace(LIMITS, slots=float(slots))
+    one, two = (needed(state(requests, step=s, limits=limits)).replicas for s in (LINE, faster))
+    assert two <= one + 1e-9
+    wider = replace(limits, slots=2.0 * slots, kv_tokens=2 * limits.kv_tokens)
+    assert needed(state(requests, limits=wider)).replicas <= one + 1e-9
+
+
+@given(st.floats(0, 1e4), st.integers(0, 30), st.integers(1, 10), st.integers(10, 30), st.floats(0, 40))
+def test_replicas_stay_within_their_bounds(requests: float, now: int, least: int, most: int, peak: float) -> None:
+    found = decide(state(requests, replicas=now, minimum=least, maximum=most, history=((0.0, peak), (900.0, peak))))
+    assert least <= found.replicas <= most
+
+
+@given(st.floats(0, 1e4), st.integers(0, 30))
+def test_a_stale_signal_changes_nothing(requests: float, now: int) -> None:
+    found = decide(state(requests, replicas=now, stale_pods=("pod",)))
+    assert (found.replicas, found.fresh, found.asked) == (now, False, None)
+
+
+@given(st.floats(0, 1e3), st.integers(1, 30), st.floats(0, 20))
+def test_equal_inputs_give_equal_decisions_that_can_be_written_down(requests: float, now: int, peak: float) -> None:
+    x = state(requests, replicas=now, history=((0.0, peak),))
+    assert decide(x) == decide(x)
+    found = decide(x)
+    assert found.need is not None
+    assert dumps(found.need._asdict())
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.floats(0.5, 25), st.floats(0.85, 1.15))
+def test_a_constant_load_settles_and_stays_also_where_the_plan_is_wrong(requests: float, wrong: float) -> None:
+    planned = Step(LINE.base * wrong, LINE.per_token * wrong, LINE.per_prompt * wrong)
+    loop = Loop(lambda at: requests, replace(TARGET, step=planned)).run(7200)
+    assert len(set(loop.replicas[2400:])) == 1
+
+
+def test_a_wrong_plan_heals() -> None:
+    needs = []
+    for wrong in (0.85, 1.0, 1.15):
+        planned = Step(LINE.base * wrong, LINE.per_token * wrong, LINE.per_prompt * wrong)
+        loop = Loop(lambda at: 12.0, replace(TARGET, step=planned)).run(1800)
+        need = loop.rounds[-1].decision.need
+        assert need is not None
+        needs.append(need.replicas)
+    assert max(needs) < 1.06 * min(needs)
+
+
+def test_a_step_is_answered_at_once_and_once() -> None:
+    loop = Loop(lambda at: 4.0 if at < 1200 else 12.0).run(2400)
+    before, after = loop.replicas[599], loop.replicas[-1]
+    assert after > before
+    assert loop.replicas[620] == after, "within forty seconds"
+    assert max(loop.replicas) <= after + 1, "one more, as long as the surprise is remembered"
+
+
+def test_replicas_go_when_the_load_has_gone_for_the_delay_and_not_before() -> None:
+    loop = Loop(lambda at: 12.0 if at < 1200 else 3.0).run(3000)
+    high = loop.replicas[599]
+    assert all(n == high for n in loop.replicas[600:750])
+    assert loop.replicas[-1] < high
+
+
+def test_ten_minutes_without_metrics_change_nothing_and_teach_nothing() -> None:
+    loop = Loop(lambda at: 8.0).run(1200).run(16, blind=True)  # what is fifteen seconds old is believed
+    before, memory = loop.replicas[-1], loop.memory
+    loop.run(600, blind=True)
+    assert set(loop.replicas[-290:]) == {before}
+    assert not loop.rounds[-1].decision.fresh
+    assert (loop.memory.fit, loop.memory.traffic, loop.memory.late) == (memory.fit, memory.traffic, memory.late)
+    loop.run(600)
+    assert loop.replicas[-1] == before
+
+
+def test_nobody_is_held_where_there_is_no_gateway_and_the_last_replica_stays() -> None:
+    found = decide(state(0.0, replicas=1, minimum=0, idle=1e6, patience=10.0, held=None))
+    assert found.replicas == 1
+
+
+def test_the_last_replica_goes_when_idling_has_cost_as_much_as_a_start() -> None:
+    early, due = (decide(state(0.0, replicas=1, minimum=0, idle=i, patience=360.0, held=0.0)) for i in (359.0, 360.0))
+    assert (early.replicas, due.replicas) == (1, 0)
+    assert "none runs" in due.message
+
+
+def test_the_first_held_request_brings_the_first_replica() -> None:
+    asleep = state(0.0, replicas=0, ready_pods=0, minimum=0, idle=1e4, patience=360.0, held=0.0)
+    assert decide(asleep).replicas == 0
+    woken = decide(replace(asleep, held=1.0))
+    assert (woken.replicas, woken.reason) == (1, Reason.DEMAND)
+
+
+def test_capacity_names_the_limit_that_binds() -> None:
+    assert capacity(LINE, SHAPE, LIMITS).bound == "inter-token latency"
+    assert capacity(LINE, SHAPE, replace(LIMITS, slots=4.0)).bound == "slots"
+    assert capacity(LINE, SHAPE, replace(LIMITS, kv_tokens=5000.0)).bound == "KV cache"
+    assert capacity(LINE, SHAPE, replace(LIMITS, chunk=64.0)).bound == "prefill budget of a step"
+
+
+def test_at_capacity_a_step_lasts_as_long_as_the_target_allows() -> None:
+    found = capacity(LINE, SHAPE, LIMITS)
+    busy = found.requests * work(LINE, SHAPE)
+    assert LINE.base / (1 - busy) == pytest.approx(LIMITS.itl)
+
+
+def test_small_fleets_get_more_headroom_than_large_ones() -> None:
+    small, large = (needed(state(n)) for n in (5.0, 500.0))
+    assert small.replicas / small.load > 1.2 * large.replicas / large.load
+
+
+def test_a_round_can_be_written_down() -> None:
+    loop = Loop(lambda at: 8.0).run(60)
+    assert dumps(asdict(loop.rounds[-1].record))
+
+
+BATCH = replace(TARGET, ttft=None, itl=None, step=None, deadline=3600.0, planned_capacity=1600.0)
+"""Ten requests a second of a replica, due within the hour."""
+
+
+def test_work_with_a_deadline_gets_as_few_replicas_as_finish_it() -> None:
+    loop = Loop(lambda at: 40.0 if at <= 600 else 0.0, BATCH).run(600)
+    assert max(loop.replicas) <= 3, "24,000 requests at ten a second and replica take 40 minutes of one"
+
+
+def test_what_is_due_first_decides() -> None:
+    hour = update(Queue(), 0.0, 3600.0, came=3600.0, done=0.0)
+    assert due(hour, 0.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(1.05)
+    assert due(hour, 1800.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(2.1)
+    more = update(hour, 1800.0, 3600.0, came=1000.0, done=1800.0)
+    assert due(more, 1800.0, 3600.0, each=1.0, boot=0.0) == pytest.approx(1.05)
+
+
+def test_what_was_refused_is_due_to_nobody() -> None:
+    assert reconciled(update(Queue(), 0.0, 3600.0, came=100.0, done=0.0), 40.0).parts == ((0.0, 40.0),)
+
+
+@given(st.floats(0, 1e5), st.floats(1, 3), st.floats(0, 3000), st.floats(0.01, 10))
+def test_more_that_is_due_never_needs_fewer(came: float, more: float, at: float, each: float) -> None:
+    one, two = (due(update(Queue(), 0.0, 3600.0, n, 0.0), at, 3600.0, each, 60.0) for n in (came, came * more))
+    assert two >= one
