@@ -1,19 +1,19 @@
 """The placement program's problem for a fleet. Pure."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isinf
 
 from inferfleet.placing.types import Option, Pool, Problem, Provider
 from inferfleet.planning.choose import Judged, judged
-from inferfleet.planning.evaluate.memo import Memo, content_of
+from inferfleet.planning.evaluate.memo import Memo
+from inferfleet.planning.options.alike import alike
 from inferfleet.planning.options.merge import Workload, merged, sets
 from inferfleet.planning.options.prune import replaced
 from inferfleet.planning.options.shared import shared
-from inferfleet.planning.options.way import Way, separate, together
+from inferfleet.planning.options.way import Way, offers, separate, together
 from inferfleet.planning.types import Evaluated, Question, Rejection
-from inferfleet.planning.types import Pool as PlannedPool
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,29 @@ def fleet(workloads: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo, 
 
     `rooms` by name of the pool. The order of workloads and pools decides nothing.
     """
-    ordered = [
-        replace(w, question=_with_room(w.question, rooms)) for w in sorted(workloads, key=lambda w: (w.group, w.key))
-    ]
-    judgements = _judged(ordered, memo)
-    alone = [way for w in ordered for way in separate(w, _able(w, judgements[w.key]))]
-    ways = {way.key: way for way in (*alone, *(_shared(ordered, memo) if sharing else ()))}
+    ordered = sorted(workloads, key=lambda w: (w.group, w.key))
+    alone, rejected = _alone(ordered, rooms, memo)
+    ways = {way.key: way for way in (*alone, *(_shared(ordered, rooms, memo) if sharing else ()))}
     pools = tuple(Pool(name, room.accelerators, room.existing) for name, room in sorted(rooms.items()))
     offered = [way.offered for way in ways.values()]
     options = tuple(o for o in offered if isinstance(o, Option))
     providers = tuple(o for o in offered if isinstance(o, Provider))
-    problem = Problem(tuple(w.demand for w in ordered), options, pools, providers)
-    return Fleet(problem, ways, {key: tuple(found.rejected) for key, found in judgements.items()})
+    return Fleet(Problem(tuple(w.demand for w in ordered), options, pools, providers), ways, rejected)
+
+
+def _alone(
+    ordered: Sequence[Workload], rooms: Mapping[str, Room], memo: Memo
+) -> tuple[Iterable[Way], dict[str, tuple[Rejection, ...]]]:
+    """Of every workload by itself its ways, in that order, and what was rejected."""
+    ways: dict[str, list[Way]] = {}
+    rejected: dict[str, tuple[Rejection, ...]] = {}
+    for group in alike(ordered, memo):
+        first = replace(group[0], question=_with_room(group[0].question, rooms))
+        found = judged(first.question, memo)
+        offered, refused = offers(first, _able(first, found)), tuple(found.rejected)
+        ways |= {w.key: separate(w, offered) for w in group}
+        rejected |= dict.fromkeys((w.key for w in group), refused)
+    return (way for w in ordered for way in ways[w.key]), rejected
 
 
 def _able(w: Workload, found: Judged) -> Sequence[Evaluated]:
@@ -61,34 +72,9 @@ def _able(w: Workload, found: Judged) -> Sequence[Evaluated]:
     return found.possible if w.whole else (*found.possible, *found.cramped)
 
 
-def _judged(ordered: Iterable[Workload], memo: Memo) -> dict[str, Judged]:
-    """By workload. Of those that ask the same thing only the first is judged: in a fleet most are like others."""
-    known: dict[Hashable, Judged] = {}
-    found = {}
-    for w in ordered:
-        key = _asked(w.question)
-        if key not in known:
-            known[key] = judged(w.question, memo)
-        found[w.key] = known[key]
-    return found
-
-
-def _asked(q: Question) -> Hashable:
-    """All that decides about the candidates of a question, while it and all others are in memory."""
-    bounds = (q.min_replicas, q.max_replicas, q.guaranteed, q.pin, q.robust_margin)
-    running = (q.incumbents, frozenset(q.running.items()), q.untold)
-    same = (id(q.ledger), id(q.unplaced), id(q.engines), id(q.quantizations))
-    return (content_of(q), q.variants, *bounds, *running, *same, tuple(_offered(p) for p in q.pools))
-
-
-def _offered(p: PlannedPool) -> Hashable:
-    hardware = (p.name, p.accelerator_name, p.cores, p.memory, p.price, p.watts, p.engines, p.node_accelerators)
-    return (*hardware, p.nodes, p.free, p.quota, p.allowed, id(p.external) if p.external else None)
-
-
-def _shared(ordered: Iterable[Workload], memo: Memo) -> Iterator[Way]:
+def _shared(ordered: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo) -> Iterator[Way]:
     for _, members in groupby(ordered, key=lambda w: w.group):
-        for found in sets(list(members)):
+        for found in sets([replace(w, question=_with_room(w.question, rooms)) for w in members]):
             question = merged(found)
             ways = [together(found, question, e) for e in shared(found, question, memo)]
             options = [way.offered for way in ways if isinstance(way.offered, Option)]
