@@ -16,6 +16,7 @@ from inferfleet.placing.place import decomposed_plan, floor, plan_of
 from inferfleet.placing.prices.blocks import MOST, blocks, components, partitions
 from inferfleet.placing.prices.decompose import MIXES, penalties
 from inferfleet.placing.prices.patterns import Pattern, choice_of, mixes, singles, waits
+from inferfleet.placing.prices.rates import ways_at
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
 from inferfleet.placing.prices.table import select, table
@@ -81,14 +82,14 @@ def _quick(ix: Index, standing: Standing, settings: Settings) -> Plan | None:
 def _selected(
     ix: Index, res: Resources, parts: list[tuple[int, ...]], prices: Floats, settings: Settings
 ) -> tuple[list[Pattern], list[int], Floats]:
-    weights = penalties(ix, res)
+    weights, ways = penalties(ix, res), ways_at(ix, res, prices)
     known: list[tuple[Pattern, ...]] = []
     cuts = []
     for part in parts:
         first, mine = len(known), blocks(ix, part, settings)
         for block in mine:
-            tried = [*singles(ix, res, block), *mixes(ix, res, block, prices, MIXES)]
-            tried += splits(ix, res, block, prices, weights, MIXES)
+            tried = [*singles(ix, res, block), *mixes(ix, res, block, ways, MIXES)]
+            tried += splits(ix, res, block, ways, weights, MIXES)
             known.append((*(p for p in tried if _fits(res, p)), waits(block.demands, weights)))
         cuts.append(tuple(tuple(first + k for k in cut) for cut in partitions(part, mine)))
     selection = select(table(known, cuts), prices)

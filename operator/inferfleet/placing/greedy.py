@@ -109,25 +109,39 @@ def order(ix: Index) -> Iterator[int]:
 
 def fill(state: Filling, demand: int, missing: float = 1.0) -> None:
     """Serve as much of what a demand misses as there is room for."""
+    floors = sorted((_floor(state.ix, position), position) for position in state.ix.of_demand[demand])
     for _ in range(ROUNDS):
-        steps = list(_steps(state, demand, missing))
-        if not steps or missing <= ROUND:
+        best = _best(state, floors, missing) if missing > ROUND else None
+        if best is None:
             return
-        best = min(steps, key=lambda step: step.rank)
         state.add(best)
         missing -= best.share
 
 
-def _steps(state: Filling, demand: int, missing: float) -> Iterator[Step]:
-    ix = state.ix
-    for position in ix.of_demand[demand]:
-        arc = ix.arcs[position]
-        most = min(missing, _allowed(state, demand, arc.way))
-        barred = arc.way not in state.opened and _barred(state, arc.way)
-        if most <= ROUND or barred:
+def _floor(ix: Index, position: int) -> float:
+    """Least cost per share on an option that is not open yet: of a whole replica at least."""
+    arc = ix.arcs[position]
+    return ix.options[arc.way].cost * max(1.0, arc.need) if arc.way < len(ix.options) and arc.need > 0 else 0.0
+
+
+def _best(state: Filling, floors: Iterable[tuple[float, int]], missing: float) -> Step | None:
+    best: Step | None = None
+    for least, position in floors:
+        if best and least > best.rank[0] * (1 + ROUND) and state.ix.arcs[position].way not in state.opened:
             continue
-        found = _on_option(state, position, most) if arc.way < len(ix.options) else _on_provider(state, position, most)
-        yield from (s for s in found if s.share > ROUND and (s.share > 1 - ROUND or not ix.demands[demand].whole))
+        for step in _steps(state, position, missing):
+            best = step if best is None or step.rank < best.rank else best
+    return best
+
+
+def _steps(state: Filling, position: int, missing: float) -> Iterator[Step]:
+    ix, arc = state.ix, state.ix.arcs[position]
+    most = min(missing, _allowed(state, arc.demand, arc.way))
+    barred = arc.way not in state.opened and _barred(state, arc.way)
+    if most <= ROUND or barred:
+        return
+    found = _on_option(state, position, most) if arc.way < len(ix.options) else _on_provider(state, position, most)
+    yield from (s for s in found if s.share > ROUND and (s.share > 1 - ROUND or not ix.demands[arc.demand].whole))
 
 
 def _allowed(state: Filling, demand: int, way: int) -> float:

@@ -30,6 +30,11 @@ class Resources:
     moves: int
     """Position of the moves."""
 
+    def charged(self, prices: Floats) -> Floats:
+        """USD per hour of what a replica of each option, or the whole limit of each provider, uses at these prices."""
+        found: Floats = prices[np.array(self.of_way, dtype=np.int64)] * np.array(self.unit)
+        return found
+
     def worth(self, prices: Floats) -> float:
         """USD per hour that all limits are worth at these prices: what the decomposition takes off its sum."""
         priced = prices > 0
