@@ -19,7 +19,7 @@ from inferfleet.placing.prices.patterns import Pattern, choice_of, mixes, single
 from inferfleet.placing.prices.rates import ways_at
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
-from inferfleet.placing.prices.table import select, table
+from inferfleet.placing.prices.table import Selection, select, table
 from inferfleet.placing.types import Option, Placement, Plan, Pool, Problem, Provider, Settings, Status
 
 
@@ -72,16 +72,19 @@ def _quick(ix: Index, standing: Standing, settings: Settings) -> Plan | None:
     parts = components(ix)
     if any(len(part) > MOST for part in parts):
         return None
-    flat, chosen, use = _selected(ix, res, parts, prices, settings)
-    if np.any(use > res.limit + res.extra + 1e-9):
+    flat, selection = _selected(ix, res, parts, prices, settings)
+    if np.any(selection.use > res.limit + res.extra + 1e-9):
         return None
-    choice = choice_of(ix, [flat[k] for k in chosen])
-    return plan_of(ix, settings, choice, floor(ix, Use(ix, choice)), Status.INCREMENTAL)
+    choice = choice_of(ix, [flat[k] for k in selection.patterns[1].tolist()])
+    bound = floor(ix, Use(ix, choice))
+    if all(demand.whole for demand in ix.demands):  # what was listed is all that they may do
+        bound = max(bound, float(selection.values.sum()) - res.worth(prices))
+    return plan_of(ix, settings, choice, bound, Status.INCREMENTAL)
 
 
 def _selected(
     ix: Index, res: Resources, parts: list[tuple[int, ...]], prices: Floats, settings: Settings
-) -> tuple[list[Pattern], list[int], Floats]:
+) -> tuple[list[Pattern], Selection]:
     weights, ways = penalties(ix, res), ways_at(ix, res, prices)
     known: list[tuple[Pattern, ...]] = []
     cuts = []
@@ -92,8 +95,7 @@ def _selected(
             tried += splits(ix, res, block, ways, weights, MIXES)
             known.append((*(p for p in tried if _fits(res, p)), waits(block.demands, weights)))
         cuts.append(tuple(tuple(first + k for k in cut) for cut in partitions(part, mine)))
-    selection = select(table(known, cuts), prices)
-    return [p for patterns in known for p in patterns], selection.patterns[1].tolist(), selection.use
+    return [p for patterns in known for p in patterns], select(table(known, cuts), prices)
 
 
 def _fits(res: Resources, pattern: Pattern) -> bool:
