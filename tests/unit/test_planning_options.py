@@ -236,6 +236,12 @@ def test_for_its_load_a_whole_demand_is_offered_what_costs_least_or_takes_the_fe
     assert [o.key for o in cheapest([wasteful, frugal], {"c"}, demand)] == ["a", "c"]
 
 
+def test_of_what_costs_and_takes_as_much_at_its_load_a_whole_demand_is_offered_the_fastest_alone() -> None:
+    slow, fast = (Option(key, "p", {"d": speed}, cost=1.0) for key, speed in (("a", 10.0), ("b", 25.0)))
+    assert [o.key for o in cheapest([slow, fast], (), Demand("d", 8.0, whole=True))] == ["b"]
+    assert [o.key for o in undominated([slow, fast], (), "d")] == ["b"]
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.floats(0, 3000), st.integers(1, 4), st.booleans())
 def test_leaving_options_out_makes_no_plan_dearer(load: float, pools: int, whole: bool) -> None:
