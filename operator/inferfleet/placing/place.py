@@ -106,7 +106,8 @@ def _waiting(ix: Index, settings: Settings, start: Choice) -> tuple[tuple[float,
         found = minimize(ix, settings, Aim(tuple(waiting), short=True), settings.time_limit / 2 / stages, best)
         if found is not None and found.objective < mine - 1e-6:
             best, mine = found.choice, found.objective
-        short = short or mine > 1e-6
+        mine = mine if mine > 1e-6 else 0.0
+        short = short or mine > 0
         waiting.append(mine)
     return tuple(waiting), best
 
