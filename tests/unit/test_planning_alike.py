@@ -16,7 +16,7 @@ from inferfleet.planning.options.build import Room, fleet
 from inferfleet.planning.options.merge import Workload
 from inferfleet.planning.types import Measured, Question
 
-ROOMS = {"cpu": Room(400.0), "slow": Room(24.0)}
+ROOMS = {"cpu": Room(400.0, quotas={"ns1": 12.0}), "slow": Room(24.0)}
 POOLS = (make_pool(), make_pool("slow", cores=2, price="0.01"))
 CHAT, LONG = parsed_class(slo={"ttft": "2s", "tpot": "90ms"}), parsed_class(slo={"ttft": "9s", "tpot": "300ms"})
 RUNS = {("cpu", "q8", "llama-cpp"): 2}
@@ -27,7 +27,7 @@ CHANGES: list[dict[str, Any]] = [
     {"incumbents": frozenset(RUNS), "running": RUNS, "move_saving": inf},
     {"min_replicas": 3},
     {"variants": (Q4,)},
-    {"pools": (replace(POOLS[0], free=2, quota="ns"),)},
+    {"pools": POOLS[:1]},
     {"pools": POOLS[1:]},
 ]
 
@@ -54,10 +54,13 @@ workloads = st.lists(
 @settings(deadline=None, max_examples=30)
 @given(workloads)
 def test_a_workload_is_offered_in_a_fleet_what_it_is_offered_alone(drawn: list[Any]) -> None:
-    found = [Workload(f"ns/m{i}/c", f"ns/m{i}", asked(c, s), n, w) for i, (c, s, n, w) in enumerate(drawn)]
+    found = [
+        Workload(f"ns{i % 2}/m{i}/c", f"ns{i % 2}/m{i}", asked(c, s), n, w) for i, (c, s, n, w) in enumerate(drawn)
+    ]
     alone = [fleet([one], ROOMS, Memo()) for one in found]
     fleets = fleet(found, ROOMS, Memo())
-    assert list(fleets.problem.options) == [o for each in alone for o in each.problem.options]
+    options = sorted((o for each in alone for o in each.problem.options), key=lambda o: o.key)
+    assert sorted(fleets.problem.options, key=lambda o: o.key) == options
     assert fleets.rejected == {key: refused for each in alone for key, refused in each.rejected.items()}
 
 
@@ -65,5 +68,5 @@ def test_what_the_ledger_says_counts_and_not_whose_copy_of_it_a_workload_holds()
     fast, same, slow = (asked({}, speed) for speed in (900.0, 900.0, 5.0))
     other = replace(same, ledger={**same.ledger, "of-another-model": Measured(1.0, "Observed")})
     found = [Workload(f"ns/m{i}/c", f"ns/m{i}", q, 9.0) for i, q in enumerate((fast, same, other, slow))]
-    groups = [[w.key for w in group] for group in alike(found, Memo())]
+    groups = [[w.key for w in group] for group in alike(found, frozenset(), Memo())]
     assert groups == [["ns/m0/c", "ns/m1/c", "ns/m2/c"], ["ns/m3/c"]]

@@ -14,6 +14,7 @@ from typing import Literal
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import Stores, node, read_pools
+from inferfleet.fleet.quotas import by_pool, held_by, with_quotas
 from inferfleet.fleet.share import SHARING
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
@@ -106,8 +107,9 @@ class Placer:
         if not known:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
-        held = sum(self._standing.values(), Counter[str]())
-        there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
+        held = held_by(self._standing)
+        there = rooms(pools, map(node, stores.nodes.values()), by_pool(held), self._catalog)
+        there = with_quotas(there, pools, held, self._catalog)
         found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo, sharing=self._sharing)
         plan, result = await self._planned(found.problem)
         self._knows = True

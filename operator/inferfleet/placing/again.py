@@ -43,7 +43,7 @@ def again(last: Last, problem: Problem, settings: Settings) -> Last | None:
     """
     if problem == last.problem:
         return last
-    same = (problem.pools, problem.providers) == (last.problem.pools, last.problem.providers)
+    same = _limits(problem) == _limits(last.problem)
     if not same or last.rounds >= ROUNDS or last.plan.shortfalls:
         return None
     calm = _calmed(last.problem, problem)
@@ -55,6 +55,10 @@ def again(last: Last, problem: Problem, settings: Settings) -> Last | None:
     if small or limited or len(touched) > FEW * len(problem.demands):
         return None
     return _mended(last, calm, touched, settings)
+
+
+def _limits(problem: Problem) -> tuple[object, ...]:
+    return problem.pools, problem.quotas, problem.providers
 
 
 def _calmed(before: Problem, now: Problem) -> Problem:

@@ -20,7 +20,7 @@ from inferfleet.placing.prices.rates import ways_at
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
 from inferfleet.placing.prices.table import Selection, select, table
-from inferfleet.placing.types import Option, Placement, Plan, Pool, Problem, Provider, Settings, Status
+from inferfleet.placing.types import Option, Placement, Plan, Pool, Problem, Provider, Quota, Settings, Status
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Standing:
     """A planned fleet, ready for changes."""
 
     pools: tuple[Pool, ...]
+    quotas: tuple[Quota, ...]
     providers: Mapping[str, Provider]
     prices: Mapping[str, float]
     """Of scarce pools, as of the plan."""
     used: Mapping[str, float]
-    """Accelerators of each pool; of each provider the share of its limit. Names tell the two apart."""
+    """Accelerators of each pool and quota; of each provider the share of its limit. Names tell them apart."""
     of_demand: Mapping[str, Mapping[str, Mapping[str, float]]]
     """What each demand's part of the plan uses: by demand, the placements (by key) and what each uses."""
 
@@ -47,17 +48,17 @@ class Changed:
 
 def stand(problem: Problem, plan: Plan) -> Standing:
     """A fleet as planned."""
-    empty = Standing(problem.pools, {p.key: p for p in problem.providers}, plan.prices, {}, {})
+    empty = Standing(problem.pools, problem.quotas, {p.key: p for p in problem.providers}, plan.prices, {}, {})
     return _held(empty, problem, plan)
 
 
 def change(standing: Standing, part: Problem, settings: Settings, gone: frozenset[str] = frozenset()) -> Changed:
-    """Place the demands of `part` anew with its options and providers; its pools are ignored, the fleet's stand.
+    """Place the demands of `part` anew with its options and providers; the fleet's own pools and quotas stand.
 
     `part` has all demands that share an option with one that changed; `gone` are keys of demands that are no more.
     """
     freed = _freed(standing, gone | {demand.key for demand in part.demands})
-    mine = replace(part, pools=_left(freed), providers=_remaining(freed, part))
+    mine = replace(part, pools=_left(freed), quotas=_allowed(freed), providers=_remaining(freed, part))
     ix = index(mine)
     plan = _quick(ix, freed, settings) or decomposed_plan(ix, settings, greedy(ix, settings))
     return Changed(_held(freed, part, plan), plan)
@@ -106,6 +107,10 @@ def _pool(key: str) -> str:
     return f"pool {key}"
 
 
+def _quota(key: str) -> str:
+    return f"quota {key}"
+
+
 def _provider(key: str) -> str:
     return f"provider {key}"
 
@@ -121,6 +126,14 @@ def _left(standing: Standing) -> tuple[Pool, ...]:
             else max(0.0, pool.existing - standing.used.get(_pool(pool.key), 0.0)),
         )
         for pool in standing.pools
+    )
+
+
+def _allowed(standing: Standing) -> tuple[Quota, ...]:
+    """Quotas less what others use."""
+    used = standing.used
+    return tuple(
+        replace(q, accelerators=max(0.0, q.accelerators - used.get(_quota(q.key), 0.0))) for q in standing.quotas
     )
 
 
@@ -166,7 +179,9 @@ def _uses(
     """By name of what goes together: an option as a whole; of a provider, every demand for itself."""
     if placement.key in options:
         option = options[placement.key]
-        return {placement.key: {_pool(option.pool): placement.replicas * option.accelerators}}
+        amount = placement.replicas * option.accelerators
+        quota = {_quota(option.quota): amount} if option.quota else {}
+        return {placement.key: {_pool(option.pool): amount, **quota}}
     limit = providers[placement.key].limit
     return {
         f"{placement.key}\0{key}": {_provider(placement.key): share * loads[key] / limit.get(key, inf)}

@@ -186,6 +186,10 @@ def _providers(ix: Index, program: Program, columns: Columns) -> None:
 
 
 def _pools(ix: Index, program: Program, columns: Columns, *, grow: bool) -> None:
+    for position, end in enumerate(ix.ends[len(ix.pools) :], len(ix.pools)):
+        under = {columns.replicas[w]: ix.options[w].accelerators for w, held in enumerate(ix.holds) if position in held}
+        if under and isfinite(end):
+            program.row(under, most=end)
     for position, pool in enumerate(ix.pools):
         used = {
             columns.replicas[way]: ix.options[way].accelerators

@@ -46,7 +46,7 @@ class Filling:
     total: list[float]
     """Replicas' worth of all, without headroom; of a provider, of its rate limit."""
     used: list[float]
-    """Accelerators of each pool."""
+    """Accelerators of each pool, then of each quota."""
     opened: set[int] = field(default_factory=set)
     moved: int = 0
 
@@ -60,7 +60,8 @@ class Filling:
         self.opened.add(arc.way)
         if arc.way < len(self.ix.options):
             self.replicas[arc.way] += step.replicas
-            self.used[self.ix.pool_of[arc.way]] += step.replicas * self.ix.options[arc.way].accelerators
+            for place in self.ix.holds[arc.way]:
+                self.used[place] += step.replicas * self.ix.options[arc.way].accelerators
 
     @property
     def choice(self) -> Choice:
@@ -72,7 +73,7 @@ def greedy(ix: Index, settings: Settings) -> Choice:
     """A choice that breaks no limit; demands that find no room wait."""
     ways = len(ix.options) + len(ix.providers)
     state = Filling(
-        ix, settings, [0] * len(ix.options), [0.0] * len(ix.arcs), [0.0] * ways, [0.0] * ways, [0.0] * len(ix.pools)
+        ix, settings, [0] * len(ix.options), [0.0] * len(ix.arcs), [0.0] * ways, [0.0] * ways, [0.0] * len(ix.ends)
     )
     for demand in order(ix):
         fill(state, demand)
@@ -83,13 +84,14 @@ def topped_up(ix: Index, settings: Settings, choice: Choice) -> Choice:
     """With what waits put wherever there is still room."""
     ways = len(ix.options) + len(ix.providers)
     shares, none = list(choice.shares), [0.0] * ways
-    state = Filling(ix, settings, list(choice.replicas), shares, list(none), list(none), [0.0] * len(ix.pools))
+    state = Filling(ix, settings, list(choice.replicas), shares, list(none), list(none), [0.0] * len(ix.ends))
     for position, share in enumerate(choice.shares):
         if share > 0:
             state.shares[position] = 0.0
             state.add(Step(position, share, 0, 0.0))
     for way, replicas in enumerate(choice.replicas):
-        state.used[ix.pool_of[way]] += replicas * ix.options[way].accelerators
+        for place in ix.holds[way]:
+            state.used[place] += replicas * ix.options[way].accelerators
     for demand in order(ix):
         missing = 1 - sum(state.shares[i] for i in ix.of_demand[demand])
         if missing > 1e-5:

@@ -150,6 +150,8 @@ def _pattern(ix: Index, res: Resources, block: Block, parts: list[tuple[int, int
             opening = 0.0 if option.incumbent else option.opening
             cost += option.cost * replicas + option.starting * max(0, replicas - option.incumbent) + opening
             uses[resource] = uses.get(resource, 0.0) + option.accelerators * replicas
+            if (quota := res.quota_of.get(way)) is not None:
+                uses[quota] = uses.get(quota, 0.0) + option.accelerators * replicas
         else:
             provider = ix.providers[way - len(ix.options)]
             if share * block.needs[k] > 1 + ROUND:

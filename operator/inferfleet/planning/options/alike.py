@@ -10,10 +10,11 @@ from inferfleet.planning.options.merge import Workload
 from inferfleet.planning.types import Measured, Pool, Question, Rejection
 
 
-def alike(workloads: Iterable[Workload], memo: Memo) -> list[list[Workload]]:
+def alike(workloads: Iterable[Workload], limited: frozenset[str], memo: Memo) -> list[list[Workload]]:
     """Groups for which the same candidates are as good, whatever their keys and loads; in the order of their first.
 
-    Room beside a quota is left out: the program has it.
+    `limited`: namespaces that have a quota of some pool, and therefore room of their own. What is free of a pool is
+    left out: the program decides for all at once.
     """
     names: dict[Hashable, tuple[str, ...]] = {}
     groups: dict[Hashable, list[Workload]] = {}
@@ -21,7 +22,8 @@ def alike(workloads: Iterable[Workload], memo: Memo) -> list[list[Workload]]:
         asked = _asked(w.question)
         if asked not in names:
             names[asked] = _profiles(w.question, memo)
-        key = (asked, _evidence(w.question, names[asked]), w.whole, w.sharing)
+        tenant = w.namespace if w.namespace in limited else None
+        key = (asked, _evidence(w.question, names[asked]), w.whole, w.sharing, tenant)
         groups.setdefault(key, []).append(w)
     return list(groups.values())
 
@@ -35,8 +37,7 @@ def _asked(q: Question) -> Hashable:
 
 def _offered(p: Pool) -> Hashable:
     hardware = (p.name, p.accelerator_name, p.cores, p.memory, p.price, p.watts, p.engines, p.node_accelerators)
-    room = (p.nodes, p.quota, p.free if p.quota else None, p.allowed)
-    return (*hardware, *room, p.external.model_dump_json() if p.external else None)
+    return (*hardware, p.nodes, p.allowed, p.external.model_dump_json() if p.external else None)
 
 
 def _profiles(q: Question, memo: Memo) -> tuple[str, ...]:

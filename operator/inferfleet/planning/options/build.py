@@ -1,19 +1,20 @@
 """The placement program's problem for a fleet. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from math import isinf
+from math import inf, isinf
 
-from inferfleet.placing.types import Option, Pool, Problem, Provider
+from inferfleet.placing.types import Option, Pool, Problem, Provider, Quota
 from inferfleet.planning.choose import Judged, judged
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.options.alike import alike
 from inferfleet.planning.options.merge import Workload, merged, sets
 from inferfleet.planning.options.prune import replaced
 from inferfleet.planning.options.shared import shared
-from inferfleet.planning.options.way import Way, offers, separate, together
+from inferfleet.planning.options.way import Way, namespace_of, offers, separate, together
 from inferfleet.planning.types import Evaluated, Question, Rejection
+from inferfleet.planning.types import Pool as PlannedPool
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Room:
     """Standing, and those that may be added."""
     existing: float | None = None
     """Standing; None: all."""
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    """Those of them that the workloads of a namespace may have together; a namespace without an entry: all."""
+
+    def of(self, namespace: str) -> float:
+        """Accelerators that a namespace may have."""
+        return min(self.accelerators, self.quotas.get(namespace, inf))
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,14 @@ def fleet(workloads: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo, 
     offered = [way.offered for way in ways.values()]
     options = tuple(o for o in offered if isinstance(o, Option))
     providers = tuple(o for o in offered if isinstance(o, Provider))
-    return Fleet(Problem(tuple(w.demand for w in ordered), options, pools, providers), ways, rejected)
+    problem = Problem(tuple(w.demand for w in ordered), options, pools, providers, _quotas(options, rooms))
+    return Fleet(problem, ways, rejected)
+
+
+def _quotas(options: Iterable[Option], rooms: Mapping[str, Room]) -> tuple[Quota, ...]:
+    """Those that options count towards."""
+    used = sorted({(o.pool, o.quota) for o in options if o.quota})
+    return tuple(Quota(key, rooms[pool].quotas[namespace_of(key)]) for pool, key in used)
 
 
 def _alone(
@@ -58,8 +72,9 @@ def _alone(
     """Of every workload by itself its ways, in that order, and what was rejected."""
     ways: dict[str, list[Way]] = {}
     rejected: dict[str, tuple[Rejection, ...]] = {}
-    for group in alike(ordered, memo):
-        first = replace(group[0], question=_with_room(group[0].question, rooms))
+    limited = frozenset(namespace for room in rooms.values() for namespace in room.quotas)
+    for group in alike(ordered, limited, memo):
+        first = replace(group[0], question=_with_room(group[0], rooms))
         found = judged(first.question, memo)
         offered, refused = offers(first, _able(first, found)), tuple(found.rejected)
         ways |= {w.key: separate(w, offered) for w in group}
@@ -74,7 +89,7 @@ def _able(w: Workload, found: Judged) -> Sequence[Evaluated]:
 
 def _shared(ordered: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo) -> Iterator[Way]:
     for _, members in groupby(ordered, key=lambda w: w.group):
-        for found in sets([replace(w, question=_with_room(w.question, rooms)) for w in members]):
+        for found in sets([replace(w, question=_with_room(w, rooms)) for w in members]):
             question = merged(found)
             ways = [together(found, question, e) for e in shared(found, question, memo)]
             options = [way.offered for way in ways if isinstance(way.offered, Option)]
@@ -85,16 +100,17 @@ def _shared(ordered: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo) 
             yield from (way for way in ways if way.key not in useless)
 
 
-def _with_room(q: Question, rooms: Mapping[str, Room]) -> Question:
-    """With all that a pool has, not only what is free: the program decides for all workloads at once.
+def _with_room(w: Workload, rooms: Mapping[str, Room]) -> Question:
+    """With all that a pool has for its namespace, not only what is free: the program decides for all workloads at once.
 
-    What a namespace's quota leaves stays what it is. A pool that is gone since the workload was last looked at is
-    left out, so that it stops nobody else.
+    A pool that is gone since the workload was last looked at is left out, so that it stops nobody else.
     """
-    there = (p for p in q.pools if p.name in rooms or p.external)
-    pools = (p if p.quota or p.external else replace(p, free=_free(p.cores, rooms[p.name])) for p in there)
-    return replace(q, pools=tuple(pools))
+    there = (p for p in w.question.pools if p.name in rooms or p.external)
+    pools = tuple(p if p.external else _sized(p, rooms[p.name], w.namespace) for p in there)
+    return replace(w.question, pools=pools)
 
 
-def _free(each: float, room: Room) -> int:
-    return int(min(room.accelerators, 1e9) // each)
+def _sized(p: PlannedPool, room: Room, namespace: str) -> PlannedPool:
+    allowed = room.of(namespace)
+    free = int(min(allowed, 1e9) // p.cores)
+    return replace(p, free=free, quota=namespace if allowed < room.accelerators else None)

@@ -151,7 +151,19 @@ def _option(key: str, e: Evaluated, capacity: Mapping[str, float], terms: Terms)
         opening=terms.opening,
         starting=e.hourly * e.startup_seconds / HORIZON,
         margin=terms.margin,
+        quota=_quota(e),
     )
+
+
+def _quota(e: Evaluated) -> str:
+    """Key of what a pool leaves to a namespace; empty where that is all."""
+    pool = e.candidate.pool
+    return f"{pool.name}/{pool.quota}" if pool.quota else ""
+
+
+def namespace_of(quota: str) -> str:
+    """Whose quota it is. Names of namespaces have no slash."""
+    return quota.rpartition("/")[2]
 
 
 def _margin(e: Evaluated, q: Question) -> float:
