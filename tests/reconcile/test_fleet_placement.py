@@ -87,6 +87,22 @@ async def test_who_can_do_elsewhere_leaves_a_scarce_pool_to_who_cannot() -> None
     assert "on dear (0." in event["message"]
 
 
+async def test_within_a_quota_too_who_can_do_elsewhere_leaves_room_to_who_cannot() -> None:
+    cluster = scarce(anywhere("first"), only_cheap("second"))
+    cluster.put(make.node("s2", cpu="4", memory="16Gi", size="small"))
+    nodes = {"selector": {"size": "small"}, "replica": {"cpu": "1", "memory": "1Gi"}}
+    quota = [{"namespace": "default", "accelerators": 1}]
+    cluster.put(make.pool("cheap", price="0.01", labels={"tier": "cheap"}, quotas=quota, nodes=nodes))
+    fleet = Fleet(cluster, "first", "second")
+    await fleet.settle("first")
+    await fleet.settle("second")
+    assert fleet.pools() == {"first": "cheap"}
+    assert await fleet.place(first=1.0) == {"first", "second"}
+    await fleet.settle("first")
+    await fleet.settle("second")
+    assert fleet.pools() == {"first": "dear", "second": "cheap"}
+
+
 async def test_a_fleet_that_is_placed_well_is_left_alone() -> None:
     fleet = Fleet(scarce(anywhere("first"), anywhere("second")), "first", "second")
     await fleet.settle("first")

@@ -200,6 +200,15 @@ def test_a_quota_bounds_the_replicas_of_a_namespace_whatever_the_pool_has() -> N
     assert found.problem.quotas == (Quota("cpu/ns", 8.0),)
 
 
+def test_what_runs_stays_though_the_quota_was_lowered_since() -> None:
+    here = ("cpu", "q4", "llama-cpp")
+    runs = workload(asked=of(CHAT, incumbents=frozenset({here}), running={here: 3}))
+    found = built(runs, rooms={"cpu": Room(4000.0, quotas={"ns": 8.0})})
+    assert found.problem.quotas == (Quota("cpu/ns", 12.0),)
+    (placement,) = place(found.problem).placements
+    assert placement.key == "ns/m/chat@cpu/q4/llama-cpp"
+
+
 def test_another_goal_than_cost_is_weighed_at_the_price_of_its_best_candidate() -> None:
     asked = of({"objective": "Latency"}, pools=(make_pool(), make_pool("fast", cores=16, price="9")))
     found = built(workload(asked=asked), rooms=ROOMS | {"fast": Room(4000.0)})

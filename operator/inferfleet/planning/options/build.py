@@ -13,6 +13,7 @@ from inferfleet.planning.options.merge import Workload, merged, sets
 from inferfleet.planning.options.prune import replaced
 from inferfleet.planning.options.shared import shared
 from inferfleet.planning.options.way import Way, namespace_of, offers, separate, together
+from inferfleet.planning.room import ROUNDING
 from inferfleet.planning.types import Evaluated, Question, Rejection
 from inferfleet.planning.types import Pool as PlannedPool
 
@@ -61,9 +62,14 @@ def fleet(workloads: Iterable[Workload], rooms: Mapping[str, Room], memo: Memo, 
 
 
 def _quotas(options: Iterable[Option], rooms: Mapping[str, Room]) -> tuple[Quota, ...]:
-    """Those that options count towards."""
-    used = sorted({(o.pool, o.quota) for o in options if o.quota})
-    return tuple(Quota(key, rooms[pool].quotas[namespace_of(key)]) for pool, key in used)
+    """Those that options count towards; not less than what runs, since nothing stops for a quota that was lowered."""
+    running: dict[tuple[str, str], float] = {}
+    for o in options:
+        if o.quota:
+            running[o.pool, o.quota] = running.get((o.pool, o.quota), 0.0) + o.incumbent * o.accelerators
+    return tuple(
+        Quota(key, max(rooms[pool].quotas[namespace_of(key)], taken)) for (pool, key), taken in sorted(running.items())
+    )
 
 
 def _alone(
@@ -112,5 +118,5 @@ def _with_room(w: Workload, rooms: Mapping[str, Room]) -> Question:
 
 def _sized(p: PlannedPool, room: Room, namespace: str) -> PlannedPool:
     allowed = room.of(namespace)
-    free = int(min(allowed, 1e9) // p.cores)
+    free = int(min(allowed, 1e9) / p.cores + ROUNDING)
     return replace(p, free=free, quota=namespace if allowed < room.accelerators else None)
