@@ -8,7 +8,7 @@ from math import ceil, inf
 from hypothesis import strategies as st
 
 from inferfleet.placing.place import place
-from inferfleet.placing.types import Demand, Option, Plan, Pool, Problem, Provider, Settings
+from inferfleet.placing.types import Demand, Option, Plan, Pool, Problem, Provider, Quota, Settings
 
 EXACT = Settings(time_limit=60.0)
 LOADS = st.sampled_from([0.0, 5.0, 30.0, 75.0, 120.0])
@@ -37,8 +37,10 @@ def problems(draw: st.DrawFn, *, most: int = 3, free: bool = True) -> Problem:
     )
     pools = tuple(Pool(f"p{k}", draw(st.sampled_from([1.0, 2.0, 5.0, inf]))) for k in range(draw(st.integers(1, 2))))
     options = tuple(draw(_option(f"o{k}", names, pools, flags)) for k in range(draw(st.integers(1, 4))))
+    quotas = (Quota("q", draw(st.sampled_from([0.0, 1.0, 3.0]))),) if free and draw(st.booleans()) else ()
+    options = tuple(replace(o, quota="q") if quotas and draw(st.booleans()) else o for o in options)
     providers = (Provider("ext", {names[0]: draw(COSTS) * 10}, {names[0]: 40.0}),) if draw(st.booleans()) else ()
-    return Problem(demands, options, pools, providers)
+    return Problem(demands, options, pools, providers, quotas)
 
 
 @st.composite

@@ -114,6 +114,9 @@ class Metrics:
             registry=registry,
             buckets=(0.1, 0.5, 1, 5, 30),
         )
+        self.placing_rounds = Counter(
+            "inferfleet_placing_rounds", "Rounds of the placement program.", ["result"], registry=registry
+        )
         self.placing_gap = Gauge(
             "inferfleet_placing_gap_ratio",
             "Share of the planned cost that is not proven to be needed, in the last round.",

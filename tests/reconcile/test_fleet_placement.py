@@ -87,6 +87,22 @@ async def test_who_can_do_elsewhere_leaves_a_scarce_pool_to_who_cannot() -> None
     assert "on dear (0." in event["message"]
 
 
+async def test_within_a_quota_too_who_can_do_elsewhere_leaves_room_to_who_cannot() -> None:
+    cluster = scarce(anywhere("first"), only_cheap("second"))
+    cluster.put(make.node("s2", cpu="4", memory="16Gi", size="small"))
+    nodes = {"selector": {"size": "small"}, "replica": {"cpu": "1", "memory": "1Gi"}}
+    quota = [{"namespace": "default", "accelerators": 1}]
+    cluster.put(make.pool("cheap", price="0.01", labels={"tier": "cheap"}, quotas=quota, nodes=nodes))
+    fleet = Fleet(cluster, "first", "second")
+    await fleet.settle("first")
+    await fleet.settle("second")
+    assert fleet.pools() == {"first": "cheap"}
+    assert await fleet.place(first=1.0) == {"first", "second"}
+    await fleet.settle("first")
+    await fleet.settle("second")
+    assert fleet.pools() == {"first": "dear", "second": "cheap"}
+
+
 async def test_a_fleet_that_is_placed_well_is_left_alone() -> None:
     fleet = Fleet(scarce(anywhere("first"), anywhere("second")), "first", "second")
     await fleet.settle("first")
@@ -160,6 +176,42 @@ async def test_of_what_costs_the_same_for_few_requests_the_fastest_is_chosen() -
     await fleet.settle("first")
     await fleet.place(first=1.0)
     assert fleet.placer.assigned(("default", "first")) == {"chat": Told(("little", "q4-0", "llama-cpp"), 1)}
+
+
+class Asked:
+    """A solver that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def __call__(self, problem: Problem, settings: Settings) -> Plan:
+        self.times += 1
+        return await solve(problem, settings)
+
+
+async def test_the_program_is_not_asked_again_while_nothing_changes_and_all_the_same_told() -> None:
+    asked = Asked()
+    fleet = Fleet(large_replicas(), "first", solve=asked)
+    await fleet.settle("first")
+    assert [await fleet.place(first=1.0), await fleet.place(first=1.02)] == [{"first"}, {"first"}]
+    assert asked.times == 1
+    await fleet.settle("first")  # what runs is another then
+    assert [await fleet.place(first=1.0), await fleet.place(first=1.0)] == [set(), set()]
+    assert asked.times == 2
+    await fleet.place(first=9.0)
+    assert asked.times == 3
+
+
+async def test_the_program_is_asked_again_until_it_answers() -> None:
+    asked = Asked()
+    fleet = Fleet(large_replicas(), "first", solve=without_solver)
+    await fleet.settle("first")
+    found = [await fleet.placer.round(stores(fleet.cluster), {}) for _ in range(2)]
+    assert [one.result for one in found if one] == ["unanswered", "unanswered"]
+    fleet.placer = Placer(loader.load(), asked)
+    await fleet.settle("first")
+    found = [await fleet.placer.round(stores(fleet.cluster), {}) for _ in range(2)]
+    assert [one.result for one in found if one] == ["solved", "kept"]
 
 
 async def test_what_serves_is_not_placed_as_if_idle_before_its_traffic_is_known() -> None:

@@ -45,10 +45,11 @@ def test_whoever_waits_is_told_what_binds(problem: Problem) -> None:
 @calmly
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_sequence_of_the_inputs_changes_nothing(problem: Problem, random: object) -> None:
-    shuffled = [list(items) for items in (problem.demands, problem.options, problem.pools, problem.providers)]
+    parts = (problem.demands, problem.options, problem.pools, problem.providers)
+    shuffled = [list(items) for items in parts]
     for items in shuffled:
         random.shuffle(items)  # type: ignore[attr-defined]
-    other = Problem(*(tuple(items) for items in shuffled))  # type: ignore[arg-type]
+    other = Problem(*(tuple(items) for items in shuffled), problem.quotas)  # type: ignore[arg-type]
     assert place(other, EXACT) == place(problem, EXACT)
 
 

@@ -11,7 +11,7 @@ from make import parsed_class
 from questions import OPEN, Q4, Q8, gpu_pool, gpu_question, make_pool, provider, question
 
 from inferfleet.placing.place import place
-from inferfleet.placing.types import Demand, Option, Problem, Provider
+from inferfleet.placing.types import Demand, Option, Problem, Provider, Quota
 from inferfleet.placing.types import Pool as PlacingPool
 from inferfleet.planning.choose import choose
 from inferfleet.planning.evaluate.memo import Memo
@@ -193,8 +193,20 @@ def test_all_of_a_pool_is_offered_and_not_only_what_is_free() -> None:
 
 
 def test_a_quota_bounds_the_replicas_of_a_namespace_whatever_the_pool_has() -> None:
-    asked = of(CHAT, pools=(make_pool(free=2, quota="ns"),))
-    assert options(built(workload(asked=asked)))["ns/m/chat@cpu/q4/llama-cpp"].max_replicas == 2
+    rooms = {"cpu": Room(4000.0, quotas={"ns": 8.0})}
+    found = built(workload(), workload("other/m/chat"), rooms=rooms)
+    assert options(found)["ns/m/chat@cpu/q4/llama-cpp"].max_replicas == 2
+    assert {(o.key.partition("/")[0], o.quota) for o in found.problem.options} == {("ns", "cpu/ns"), ("other", "")}
+    assert found.problem.quotas == (Quota("cpu/ns", 8.0),)
+
+
+def test_what_runs_stays_though_the_quota_was_lowered_since() -> None:
+    here = ("cpu", "q4", "llama-cpp")
+    runs = workload(asked=of(CHAT, incumbents=frozenset({here}), running={here: 3}))
+    found = built(runs, rooms={"cpu": Room(4000.0, quotas={"ns": 8.0})})
+    assert found.problem.quotas == (Quota("cpu/ns", 12.0),)
+    (placement,) = place(found.problem).placements
+    assert placement.key == "ns/m/chat@cpu/q4/llama-cpp"
 
 
 def test_another_goal_than_cost_is_weighed_at_the_price_of_its_best_candidate() -> None:
@@ -234,6 +246,12 @@ def test_for_its_load_a_whole_demand_is_offered_what_costs_least_or_takes_the_fe
     assert [o.key for o in cheapest([wasteful, few, compact, frugal], (), demand)] == ["a", "b"]
     assert [o.key for o in cheapest([few], (), demand)] == ["e"]
     assert [o.key for o in cheapest([wasteful, frugal], {"c"}, demand)] == ["a", "c"]
+
+
+def test_of_what_costs_and_takes_as_much_at_its_load_a_whole_demand_is_offered_the_fastest_alone() -> None:
+    slow, fast = (Option(key, "p", {"d": speed}, cost=1.0) for key, speed in (("a", 10.0), ("b", 25.0)))
+    assert [o.key for o in cheapest([slow, fast], (), Demand("d", 8.0, whole=True))] == ["b"]
+    assert [o.key for o in undominated([slow, fast], (), "d")] == ["b"]
 
 
 @settings(deadline=None, max_examples=40)

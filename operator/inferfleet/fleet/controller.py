@@ -177,11 +177,13 @@ class Controller:
                 found = await self._placer.round(self._stores(), self._scaler.demands())
             except Exception:  # each workload goes on choosing alone
                 log.exception("placing the fleet failed")
+                self._metrics.placing_rounds.labels("failed").inc()
                 self._placer.failed()
                 await asyncio.sleep(PLACING_RETRY_SECONDS)
                 continue
             if found is None:
                 continue
+            self._metrics.placing_rounds.labels(found.result).inc()
             self._metrics.placing_seconds.observe(found.seconds)
             self._metrics.placing_gap.set(found.plan.gap)
             for key in found.moved:

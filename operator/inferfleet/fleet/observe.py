@@ -18,6 +18,7 @@ from inferfleet.fleet.pods import doing, failure
 from inferfleet.fleet.profiles import ledger
 from inferfleet.fleet.types import Key, Live, Node, Obj, Observed, PoolView, Problem
 from inferfleet.names import Reason
+from inferfleet.planning.types import Measured
 
 Store = Mapping[Key, Obj]
 T = TypeVar("T", bound=BaseModel)
@@ -41,13 +42,41 @@ class Stores:
     pods: Store = field(default_factory=dict)
 
 
-def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) -> Observed | None:
-    """All that concerns one Model, or None when it is gone or going (garbage collection does the rest)."""
+@dataclass(frozen=True)
+class Common:
+    """What is the same for all Models."""
+
+    classes: Mapping[str, WorkloadClassSpec | Problem]
+    pools: Mapping[str, PoolView | Problem]
+    nodes: tuple[Node, ...]
+    ledger: Mapping[str, Measured]
+    held: Mapping[tuple[str, str, str], Mapping[str, int]]
+
+
+def common(stores: Stores, now: datetime, capacity_max_age: float) -> Common:
+    """Read once for those who look at many Models."""
+    return Common(
+        classes=read_classes(stores),
+        pools=read_pools(stores),
+        nodes=tuple(node(o) for o in stores.nodes.values()),
+        ledger=ledger(stores.profiles.values(), now, capacity_max_age),
+        held=_held(stores.deployments),
+    )
+
+
+def observe(
+    key: Key, stores: Stores, now: datetime, capacity_max_age: float, known: Common | None = None
+) -> Observed | None:
+    """All that concerns one Model, or None when it is gone or going (garbage collection does the rest).
+
+    `known` is what `common` read of the same stores.
+    """
     model = stores.models.get(key)
     if model is None or "deletionTimestamp" in model["metadata"]:
         return None
     metadata = model["metadata"]
     children = _children(key, stores)
+    known = known or common(stores, now, capacity_max_age)
     return Observed(
         namespace=key[0],
         name=key[1],
@@ -56,13 +85,13 @@ def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) ->
         namespace_labels=_labels(stores.namespaces.get(("", key[0]), {})),
         spec=_parse(ModelSpec, model.get("spec", {}), Reason.INVALID_SPEC, f"Model {key[1]}"),
         status=_status(model.get("status", {})),
-        classes=read_classes(stores),
-        pools=read_pools(stores),
-        nodes=tuple(node(o) for o in stores.nodes.values()),
-        ledger=ledger(stores.profiles.values(), now, capacity_max_age),
+        classes=known.classes,
+        pools=known.pools,
+        nodes=known.nodes,
+        ledger=known.ledger,
         live=tuple(sorted(_live(key, stores), key=lambda p: (p.created, p.name))),
         served_by=_served_by(children),
-        held=_held(stores.deployments),
+        held=known.held,
         children=children,
     )
 

@@ -9,12 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import Stores, node, read_pools
+from inferfleet.fleet.quotas import by_pool, held_by, with_quotas
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
+from inferfleet.placing.again import Last, again, solved
 from inferfleet.placing.process import place_apart
 from inferfleet.placing.types import Plan as FleetPlan
 from inferfleet.placing.types import Problem, Settings, Status
@@ -28,6 +31,7 @@ GATHER_SECONDS = 1.0
 INTERVAL_SECONDS = 60.0
 """Demand moves without any object changing."""
 SOLVER = Settings(time_limit=10.0, gap=0.001)
+Result = Literal["solved", "mended", "kept", "unanswered"]
 Solve = Callable[[Problem, Settings], Awaitable[FleetPlan]]
 
 
@@ -39,6 +43,8 @@ class Round:
     """Models whose placement is not what was chosen for them."""
     plan: FleetPlan
     seconds: float
+    result: Result
+    """Whether the whole program ran, only what changed was placed anew, or nothing had changed."""
 
 
 class Placer:
@@ -50,6 +56,7 @@ class Placer:
         self._standing: dict[Key, Counter[str]] = {}
         self._told: dict[Key, dict[str, Told]] = {}
         self._memo = Memo()
+        self._last: Last | None = None
         self._changed = asyncio.Event()
         self._knows = False
 
@@ -99,16 +106,27 @@ class Placer:
         if not known:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
-        held = sum(self._standing.values(), Counter[str]())
-        there = rooms(pools, map(node, stores.nodes.values()), held, self._catalog)
+        held = held_by(self._standing)
+        there = rooms(pools, map(node, stores.nodes.values()), by_pool(held), self._catalog)
+        there = with_quotas(there, pools, held, self._catalog)
         found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo)
-        plan = await self._solve(found.problem, SOLVER)
+        plan, result = await self._planned(found.problem)
         self._knows = True
-        if plan.status is Status.GREEDY:  # no solver answered: far from the best, it is no reason to move what runs
+        if result == "unanswered":  # far from the best, it is no reason to move what runs
             log.warning("the placement program gave no answer; placements stay as they were chosen before")
-            return Round(frozenset(), plan, time.monotonic() - began)
+            return Round(frozenset(), plan, time.monotonic() - began, result)
         moved = self._tell(assignments(known, found, plan))
-        return Round(moved, plan, time.monotonic() - began)
+        return Round(moved, plan, time.monotonic() - began, result)
+
+    async def _planned(self, problem: Problem) -> tuple[FleetPlan, Result]:
+        last = self._last
+        found = await asyncio.to_thread(again, last, problem, SOLVER) if last else None
+        if last and found:
+            self._last = found
+            return found.plan, "kept" if found.plan is last.plan else "mended"
+        plan = await self._solve(problem, SOLVER)
+        self._last = solved(problem, plan)
+        return plan, "unanswered" if plan.status is Status.GREEDY else "solved"
 
     def _tell(self, chosen: Mapping[Owner, Told]) -> frozenset[Key]:
         """Those that are there still; the Models that are to move."""

@@ -94,7 +94,10 @@ class Tenant:
 def yielding(mine: tuple[str, str, str], seen: Observed, known: Mapping[int, str]) -> frozenset[tuple[str, str, str]]:
     """Workloads of a lower PriorityClass (`known`: names by value); none where its own has no positive one."""
     own = _value(mine[2], seen, known)
-    return frozenset(w for w in seen.held if w != mine and _value(w[2], seen, known) < own) if own > 0 else frozenset()
+    if own <= 0:
+        return frozenset()
+    lower = {label for label in {w[2] for w in seen.held} if _value(label, seen, known) < own}
+    return frozenset(w for w in seen.held if w != mine and w[2] in lower)
 
 
 def _value(label: str, seen: Observed, known: Mapping[int, str]) -> int:

@@ -121,13 +121,13 @@ def _priority(model: ModelPlan) -> int:
     return max((v.spec.priority for v in validated if isinstance(v, Valid)), default=0)
 
 
-def _others(world: World, models: Iterable[ModelPlan]) -> Counter[str]:
+def _others(world: World, models: Iterable[ModelPlan]) -> dict[Key, Counter[str]]:
     """Replicas by pool of Models that only the snapshot has."""
     held: Mapping[tuple[str, str, str], Mapping[str, int]] = next((m.seen.held for m in models), {})
-    found, planned = Counter[str](), set(world.models)
+    found, planned = dict[Key, Counter[str]](), set(world.models)
     for (namespace, model, _), pools in held.items():
         if (namespace, model) not in planned:
-            found.update(pools)
+            found.setdefault((namespace, model), Counter()).update(pools)
     return found
 
 

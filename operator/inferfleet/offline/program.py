@@ -1,12 +1,13 @@
 """The placement program over all workloads of a world, as the operator's placement loop runs it. Pure."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
 from inferfleet.fleet.observe import node, read_pools
 from inferfleet.fleet.placer import SOLVER
+from inferfleet.fleet.quotas import by_pool, held_by, with_quotas
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.offline.world import World
 from inferfleet.planning.evaluate.memo import Memo
@@ -22,13 +23,23 @@ class Chosen:
 
     def of(self, key: Key) -> dict[str, Told]:
         """Of one Model, by class."""
-        return {class_: identity for (owner, class_), identity in self.placements.items() if owner == key}
+        return self.by_model.get(key, {})
+
+    @cached_property
+    def by_model(self) -> Mapping[Key, dict[str, Told]]:
+        """The same by Model and class."""
+        found: dict[Key, dict[str, Told]] = {}
+        for (key, class_), told in self.placements.items():
+            found.setdefault(key, {})[class_] = told
+        return found
 
 
-def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[str, int], memo: Memo) -> Chosen:
+def together(
+    world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[Key, Mapping[str, int]], memo: Memo
+) -> Chosen:
     """Nothing where there is only one workload, which has nobody to share with.
 
-    `others`: replicas by pool of Models that are not planned.
+    `others`: replicas by pool of each Model that is not planned.
     """
     known: dict[Owner, Asked] = {(key, class_): a for key, plan in plans for class_, a in asked(plan).items()}
     if len(known) < 2:
@@ -36,8 +47,9 @@ def together(world: World, plans: Sequence[tuple[Key, Plan]], others: Mapping[st
     from inferfleet.placing.place import place  # noqa: PLC0415  needs an extra
 
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
-    held = sum((standing(plan) for _, plan in plans), Counter(others))
-    there = rooms(pools, [node(o) for o in world.stores.nodes.values()], held, world.catalog)
+    held = held_by({**others, **{key: standing(plan) for key, plan in plans}})
+    there = rooms(pools, [node(o) for o in world.stores.nodes.values()], by_pool(held), world.catalog)
+    there = with_quotas(there, pools, held, world.catalog)
     problem = fleet(workloads(known, {}), there, memo)
     plan = place(problem.problem, SOLVER)
     note = f"placed together as one fleet: at most {plan.gap:.1%} above the least cost there is ({plan.status})"

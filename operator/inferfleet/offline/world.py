@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from inferfleet import names
 from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.observe import Stores, observe
+from inferfleet.fleet.observe import Common, Stores, common, observe
 from inferfleet.fleet.types import Key, Obj, Observed
 from inferfleet.offline import assume
 from inferfleet.offline.given import Files, Given, ObjectKey
@@ -54,10 +55,18 @@ class World:
 
     def observe(self, key: Key) -> Observed:
         """All that concerns one Model."""
-        stores = self.open_stores if key[0] in self.strangers else self.stores
-        seen = observe(key, stores, self.now, self.settings.capacity_max_age)
+        stores, known = (self.open_stores, self._open) if key[0] in self.strangers else (self.stores, self._closed)
+        seen = observe(key, stores, self.now, self.settings.capacity_max_age, known)
         assert seen  # it is in the stores, and nothing there is being deleted
         return seen
+
+    @cached_property
+    def _open(self) -> Common:
+        return common(self.open_stores, self.now, self.settings.capacity_max_age)
+
+    @cached_property
+    def _closed(self) -> Common:
+        return common(self.stores, self.now, self.settings.capacity_max_age)
 
 
 def make_world(

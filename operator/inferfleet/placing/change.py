@@ -16,10 +16,11 @@ from inferfleet.placing.place import decomposed_plan, floor, plan_of
 from inferfleet.placing.prices.blocks import MOST, blocks, components, partitions
 from inferfleet.placing.prices.decompose import MIXES, penalties
 from inferfleet.placing.prices.patterns import Pattern, choice_of, mixes, singles, waits
+from inferfleet.placing.prices.rates import ways_at
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
-from inferfleet.placing.prices.table import select, table
-from inferfleet.placing.types import Option, Placement, Plan, Pool, Problem, Provider, Settings, Status
+from inferfleet.placing.prices.table import Selection, select, table
+from inferfleet.placing.types import Option, Placement, Plan, Pool, Problem, Provider, Quota, Settings, Status
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Standing:
     """A planned fleet, ready for changes."""
 
     pools: tuple[Pool, ...]
+    quotas: tuple[Quota, ...]
     providers: Mapping[str, Provider]
     prices: Mapping[str, float]
     """Of scarce pools, as of the plan."""
     used: Mapping[str, float]
-    """Accelerators of each pool; of each provider the share of its limit. Names tell the two apart."""
+    """Accelerators of each pool and quota; of each provider the share of its limit. Names tell them apart."""
     of_demand: Mapping[str, Mapping[str, Mapping[str, float]]]
     """What each demand's part of the plan uses: by demand, the placements (by key) and what each uses."""
 
@@ -46,17 +48,17 @@ class Changed:
 
 def stand(problem: Problem, plan: Plan) -> Standing:
     """A fleet as planned."""
-    empty = Standing(problem.pools, {p.key: p for p in problem.providers}, plan.prices, {}, {})
+    empty = Standing(problem.pools, problem.quotas, {p.key: p for p in problem.providers}, plan.prices, {}, {})
     return _held(empty, problem, plan)
 
 
 def change(standing: Standing, part: Problem, settings: Settings, gone: frozenset[str] = frozenset()) -> Changed:
-    """Place the demands of `part` anew with its options and providers; its pools are ignored, the fleet's stand.
+    """Place the demands of `part` anew with its options and providers; the fleet's own pools and quotas stand.
 
     `part` has all demands that share an option with one that changed; `gone` are keys of demands that are no more.
     """
     freed = _freed(standing, gone | {demand.key for demand in part.demands})
-    mine = replace(part, pools=_left(freed), providers=_remaining(freed, part))
+    mine = replace(part, pools=_left(freed), quotas=_allowed(freed), providers=_remaining(freed, part))
     ix = index(mine)
     plan = _quick(ix, freed, settings) or decomposed_plan(ix, settings, greedy(ix, settings))
     return Changed(_held(freed, part, plan), plan)
@@ -71,28 +73,30 @@ def _quick(ix: Index, standing: Standing, settings: Settings) -> Plan | None:
     parts = components(ix)
     if any(len(part) > MOST for part in parts):
         return None
-    flat, chosen, use = _selected(ix, res, parts, prices, settings)
-    if np.any(use > res.limit + res.extra + 1e-9):
+    flat, selection = _selected(ix, res, parts, prices, settings)
+    if np.any(selection.use > res.limit + res.extra + 1e-9):
         return None
-    choice = choice_of(ix, [flat[k] for k in chosen])
-    return plan_of(ix, settings, choice, floor(ix, Use(ix, choice)), Status.INCREMENTAL)
+    choice = choice_of(ix, [flat[k] for k in selection.patterns[1].tolist()])
+    bound = floor(ix, Use(ix, choice))
+    if all(demand.whole for demand in ix.demands):  # what was listed is all that they may do
+        bound = max(bound, float(selection.values.sum()) - res.worth(prices))
+    return plan_of(ix, settings, choice, bound, Status.INCREMENTAL)
 
 
 def _selected(
     ix: Index, res: Resources, parts: list[tuple[int, ...]], prices: Floats, settings: Settings
-) -> tuple[list[Pattern], list[int], Floats]:
-    weights = penalties(ix, res)
+) -> tuple[list[Pattern], Selection]:
+    weights, ways = penalties(ix, res), ways_at(ix, res, prices)
     known: list[tuple[Pattern, ...]] = []
     cuts = []
     for part in parts:
         first, mine = len(known), blocks(ix, part, settings)
         for block in mine:
-            tried = [*singles(ix, res, block), *mixes(ix, res, block, prices, MIXES)]
-            tried += splits(ix, res, block, prices, weights, MIXES)
+            tried = [*singles(ix, res, block), *mixes(ix, res, block, ways, MIXES)]
+            tried += splits(ix, res, block, ways, weights, MIXES)
             known.append((*(p for p in tried if _fits(res, p)), waits(block.demands, weights)))
         cuts.append(tuple(tuple(first + k for k in cut) for cut in partitions(part, mine)))
-    selection = select(table(known, cuts), prices)
-    return [p for patterns in known for p in patterns], selection.patterns[1].tolist(), selection.use
+    return [p for patterns in known for p in patterns], select(table(known, cuts), prices)
 
 
 def _fits(res: Resources, pattern: Pattern) -> bool:
@@ -101,6 +105,10 @@ def _fits(res: Resources, pattern: Pattern) -> bool:
 
 def _pool(key: str) -> str:
     return f"pool {key}"
+
+
+def _quota(key: str) -> str:
+    return f"quota {key}"
 
 
 def _provider(key: str) -> str:
@@ -118,6 +126,14 @@ def _left(standing: Standing) -> tuple[Pool, ...]:
             else max(0.0, pool.existing - standing.used.get(_pool(pool.key), 0.0)),
         )
         for pool in standing.pools
+    )
+
+
+def _allowed(standing: Standing) -> tuple[Quota, ...]:
+    """Quotas less what others use."""
+    used = standing.used
+    return tuple(
+        replace(q, accelerators=max(0.0, q.accelerators - used.get(_quota(q.key), 0.0))) for q in standing.quotas
     )
 
 
@@ -163,7 +179,9 @@ def _uses(
     """By name of what goes together: an option as a whole; of a provider, every demand for itself."""
     if placement.key in options:
         option = options[placement.key]
-        return {placement.key: {_pool(option.pool): placement.replicas * option.accelerators}}
+        amount = placement.replicas * option.accelerators
+        quota = {_quota(option.quota): amount} if option.quota else {}
+        return {placement.key: {_pool(option.pool): amount, **quota}}
     limit = providers[placement.key].limit
     return {
         f"{placement.key}\0{key}": {_provider(placement.key): share * loads[key] / limit.get(key, inf)}

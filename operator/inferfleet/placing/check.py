@@ -15,6 +15,7 @@ def violations(problem: Problem, plan: Plan, settings: Settings) -> tuple[str, .
         *_shares(problem, plan),
         *_replicas(problem, plan),
         *_pools(problem, plan),
+        *_quotas(problem, plan),
         *_rates(problem, plan),
         *_preemptible(problem, plan, settings),
         *_moves(problem, plan, settings),
@@ -59,6 +60,14 @@ def _pools(problem: Problem, plan: Plan) -> Iterator[str]:
             yield f"pool {pool.key}: {used} accelerators used, {pool.accelerators} there"
 
 
+def _quotas(problem: Problem, plan: Plan) -> Iterator[str]:
+    replicas = {p.key: p.replicas for p in plan.placements}
+    for quota in problem.quotas:
+        used = sum(replicas.get(o.key, 0) * o.accelerators for o in problem.options if o.quota == quota.key)
+        if used > quota.accelerators + TOLERANCE:
+            yield f"quota {quota.key}: {used} accelerators used, {quota.accelerators} allowed"
+
+
 def _rates(problem: Problem, plan: Plan) -> Iterator[str]:
     demands, placed = {d.key: d for d in problem.demands}, {p.key: p for p in plan.placements}
     for provider in problem.providers:
@@ -85,7 +94,8 @@ def _moves(problem: Problem, plan: Plan, settings: Settings) -> Iterator[str]:
     ways: dict[str, Option | Provider] = {o.key: o for o in problem.options}
     ways |= {p.key: p for p in problem.providers}
     room = {pool.key: pool.accelerators for pool in problem.pools}
-    served = {key for w in ways.values() if w.incumbent and _could_go_on(w, room) for key in _serves(w)}
+    allowed = {quota.key: quota.accelerators for quota in problem.quotas}
+    served = {key for w in ways.values() if w.incumbent and _could_go_on(w, room, allowed) for key in _serves(w)}
     new = [p.key for p in plan.placements if not ways[p.key].incumbent and served & _serves(ways[p.key])]
     if settings.max_moves is not None and len(new) > settings.max_moves:
         yield f"{len(new)} moves, allowed {settings.max_moves}: {', '.join(new)}"
@@ -95,9 +105,10 @@ def _serves(way: Option | Provider) -> frozenset[str]:
     return frozenset(way.capacity if isinstance(way, Option) else way.price)
 
 
-def _could_go_on(way: Option | Provider, room: Mapping[str, float]) -> bool:
+def _could_go_on(way: Option | Provider, room: Mapping[str, float], allowed: Mapping[str, float]) -> bool:
     if isinstance(way, Provider):
         return True
     least = max(1, way.min_replicas)
     most = inf if way.max_replicas is None else way.max_replicas
-    return least <= most and least * way.accelerators <= room[way.pool] + TOLERANCE
+    there = min(room[way.pool], allowed.get(way.quota, inf))
+    return least <= most and least * way.accelerators <= there + TOLERANCE

@@ -50,10 +50,11 @@ class Use:
 
     @cached_property
     def accelerators(self) -> tuple[float, ...]:
-        """Used of each pool."""
-        used = [0.0] * len(self.ix.pools)
-        for option, pool, replicas in zip(self.ix.options, self.ix.pool_of, self.choice.replicas, strict=True):
-            used[pool] += option.accelerators * replicas
+        """Used of each pool, then of each quota."""
+        used = [0.0] * len(self.ix.ends)
+        for option, held, replicas in zip(self.ix.options, self.ix.holds, self.choice.replicas, strict=True):
+            for place in held:
+                used[place] += option.accelerators * replicas
         return tuple(used)
 
     @cached_property
@@ -72,7 +73,7 @@ class Use:
         """USD per hour for accelerators that have to be added."""
         return sum(
             pool.growing * max(0.0, used - (inf if pool.existing is None else pool.existing))
-            for pool, used in zip(self.ix.pools, self.accelerators, strict=True)
+            for pool, used in zip(self.ix.pools, self.accelerators, strict=False)
         )
 
     def fixed(self, way: int) -> float:
@@ -154,6 +155,5 @@ def levels(ix: Index) -> list[list[int]]:
 
 def room(ix: Index, way: int, used: Sequence[float], replicas: int) -> int:
     """Replicas that an option may have more."""
-    pool = ix.pools[ix.pool_of[way]]
-    free = (pool.accelerators - used[ix.pool_of[way]]) / ix.options[way].accelerators
+    free = min([ix.ends[place] - used[place] for place in ix.holds[way]]) / ix.options[way].accelerators
     return max(0, min(ix.most[way] - replicas, int(min(free + ROUND, 10**9))))

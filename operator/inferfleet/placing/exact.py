@@ -6,13 +6,19 @@ costs of switching.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from inferfleet.placing.choice import Choice, levels, nominal, tidy
 from inferfleet.placing.index import Index
 from inferfleet.placing.program import Program, Solution, solve
 from inferfleet.placing.types import Settings
+
+FINE = 1000.0
+"""Parts of a share in which it is counted what a level left waiting: the solver's tolerance is one of them at most."""
+SLACK, ROUGH = 1e-9, 1e-6
+"""Of a share that a level may lose to the next: a millionth of a large demand may be all of a small one, which would be
+served from it. With so little the solver takes all but its start for infeasible now and then, and is asked again."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Aim:
     """Whether demands may wait. With fewer levels decided than there are, the next level's waiting is made least."""
     penalties: tuple[float, ...] = ()
     """USD per hour for each demand that waits, instead of levels: what the decomposition weighs waiting with."""
+    slack: float = SLACK
+    """Of a share, that a level already decided may lose."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,13 @@ class Found:
 
 def minimize(ix: Index, settings: Settings, aim: Aim, seconds: float, start: Choice | None = None) -> Found | None:
     """The best choice for the aim; None if there is none, or none was found in time."""
+    found = _minimize(ix, settings, aim, seconds, start)
+    if found is None or isfinite(found.bound) or not any(aim.waiting):
+        return found
+    return _minimize(ix, settings, replace(aim, slack=ROUGH), seconds, start) or found
+
+
+def _minimize(ix: Index, settings: Settings, aim: Aim, seconds: float, start: Choice | None) -> Found | None:
     program, columns = build(ix, settings, aim)
     known = None if start is None else _values(ix, program, columns, start)
     solution = solve(program, seconds, settings.gap, known)
@@ -70,7 +85,7 @@ def build(ix: Index, settings: Settings, aim: Aim) -> tuple[Program, Columns]:
     for demand, penalty in enumerate(aim.penalties):
         program.cost[columns.waiting[demand]] = penalty
     for rank, most in zip(ranks, aim.waiting, strict=False):
-        program.row({columns.waiting[demand]: 1.0 for demand in rank}, most=most + 1e-6)
+        _hold(program, [columns.waiting[demand] for demand in rank], most, aim.slack)
     _serve(ix, program, columns, settings)
     for way, option in enumerate(ix.options):
         if ix.of_way[way]:
@@ -80,6 +95,15 @@ def build(ix: Index, settings: Settings, aim: Aim) -> tuple[Program, Columns]:
     _pools(ix, program, columns, grow=not deciding)
     _moves(ix, program, columns, settings)
     return program, columns
+
+
+def _hold(program: Program, waiting: Sequence[int], most: float, slack: float) -> None:
+    """What a more important level was served stays its own."""
+    if most > 0:
+        program.row(dict.fromkeys(waiting, FINE), most=FINE * (most + slack))
+    else:
+        for column in waiting:
+            program.upper[column] = 0.0
 
 
 def _columns(ix: Index, program: Program, settings: Settings, price: float, aim: Aim) -> Columns:
@@ -162,6 +186,10 @@ def _providers(ix: Index, program: Program, columns: Columns) -> None:
 
 
 def _pools(ix: Index, program: Program, columns: Columns, *, grow: bool) -> None:
+    for position, end in enumerate(ix.ends[len(ix.pools) :], len(ix.pools)):
+        under = {columns.replicas[w]: ix.options[w].accelerators for w, held in enumerate(ix.holds) if position in held}
+        if under and isfinite(end):
+            program.row(under, most=end)
     for position, pool in enumerate(ix.pools):
         used = {
             columns.replicas[way]: ix.options[way].accelerators

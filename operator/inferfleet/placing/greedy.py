@@ -46,7 +46,7 @@ class Filling:
     total: list[float]
     """Replicas' worth of all, without headroom; of a provider, of its rate limit."""
     used: list[float]
-    """Accelerators of each pool."""
+    """Accelerators of each pool, then of each quota."""
     opened: set[int] = field(default_factory=set)
     moved: int = 0
 
@@ -60,7 +60,8 @@ class Filling:
         self.opened.add(arc.way)
         if arc.way < len(self.ix.options):
             self.replicas[arc.way] += step.replicas
-            self.used[self.ix.pool_of[arc.way]] += step.replicas * self.ix.options[arc.way].accelerators
+            for place in self.ix.holds[arc.way]:
+                self.used[place] += step.replicas * self.ix.options[arc.way].accelerators
 
     @property
     def choice(self) -> Choice:
@@ -72,7 +73,7 @@ def greedy(ix: Index, settings: Settings) -> Choice:
     """A choice that breaks no limit; demands that find no room wait."""
     ways = len(ix.options) + len(ix.providers)
     state = Filling(
-        ix, settings, [0] * len(ix.options), [0.0] * len(ix.arcs), [0.0] * ways, [0.0] * ways, [0.0] * len(ix.pools)
+        ix, settings, [0] * len(ix.options), [0.0] * len(ix.arcs), [0.0] * ways, [0.0] * ways, [0.0] * len(ix.ends)
     )
     for demand in order(ix):
         fill(state, demand)
@@ -83,13 +84,14 @@ def topped_up(ix: Index, settings: Settings, choice: Choice) -> Choice:
     """With what waits put wherever there is still room."""
     ways = len(ix.options) + len(ix.providers)
     shares, none = list(choice.shares), [0.0] * ways
-    state = Filling(ix, settings, list(choice.replicas), shares, list(none), list(none), [0.0] * len(ix.pools))
+    state = Filling(ix, settings, list(choice.replicas), shares, list(none), list(none), [0.0] * len(ix.ends))
     for position, share in enumerate(choice.shares):
         if share > 0:
             state.shares[position] = 0.0
             state.add(Step(position, share, 0, 0.0))
     for way, replicas in enumerate(choice.replicas):
-        state.used[ix.pool_of[way]] += replicas * ix.options[way].accelerators
+        for place in ix.holds[way]:
+            state.used[place] += replicas * ix.options[way].accelerators
     for demand in order(ix):
         missing = 1 - sum(state.shares[i] for i in ix.of_demand[demand])
         if missing > 1e-5:
@@ -109,25 +111,39 @@ def order(ix: Index) -> Iterator[int]:
 
 def fill(state: Filling, demand: int, missing: float = 1.0) -> None:
     """Serve as much of what a demand misses as there is room for."""
+    floors = sorted((_floor(state.ix, position), position) for position in state.ix.of_demand[demand])
     for _ in range(ROUNDS):
-        steps = list(_steps(state, demand, missing))
-        if not steps or missing <= ROUND:
+        best = _best(state, floors, missing) if missing > ROUND else None
+        if best is None:
             return
-        best = min(steps, key=lambda step: step.rank)
         state.add(best)
         missing -= best.share
 
 
-def _steps(state: Filling, demand: int, missing: float) -> Iterator[Step]:
-    ix = state.ix
-    for position in ix.of_demand[demand]:
-        arc = ix.arcs[position]
-        most = min(missing, _allowed(state, demand, arc.way))
-        barred = arc.way not in state.opened and _barred(state, arc.way)
-        if most <= ROUND or barred:
+def _floor(ix: Index, position: int) -> float:
+    """Least cost per share on an option that is not open yet: of a whole replica at least."""
+    arc = ix.arcs[position]
+    return ix.options[arc.way].cost * max(1.0, arc.need) if arc.way < len(ix.options) and arc.need > 0 else 0.0
+
+
+def _best(state: Filling, floors: Iterable[tuple[float, int]], missing: float) -> Step | None:
+    best: Step | None = None
+    for least, position in floors:
+        if best and least > best.rank[0] * (1 + ROUND) and state.ix.arcs[position].way not in state.opened:
             continue
-        found = _on_option(state, position, most) if arc.way < len(ix.options) else _on_provider(state, position, most)
-        yield from (s for s in found if s.share > ROUND and (s.share > 1 - ROUND or not ix.demands[demand].whole))
+        for step in _steps(state, position, missing):
+            best = step if best is None or step.rank < best.rank else best
+    return best
+
+
+def _steps(state: Filling, position: int, missing: float) -> Iterator[Step]:
+    ix, arc = state.ix, state.ix.arcs[position]
+    most = min(missing, _allowed(state, arc.demand, arc.way))
+    barred = arc.way not in state.opened and _barred(state, arc.way)
+    if most <= ROUND or barred:
+        return
+    found = _on_option(state, position, most) if arc.way < len(ix.options) else _on_provider(state, position, most)
+    yield from (s for s in found if s.share > ROUND and (s.share > 1 - ROUND or not ix.demands[arc.demand].whole))
 
 
 def _allowed(state: Filling, demand: int, way: int) -> float:

@@ -10,13 +10,13 @@ from functools import cached_property
 from math import ceil, floor, isfinite
 from typing import TypeVar
 
-from inferfleet.placing.types import Demand, Option, Pool, Problem, Provider
+from inferfleet.placing.types import Demand, Option, Pool, Problem, Provider, Quota
 
 HOUR = 3600 / 1e6
 """USD per hour for one token per second at one USD per million tokens."""
 ROUND = 1e-9
 """Of a replica: as many of the same speed must not become one more by rounding of floats."""
-Keyed = TypeVar("Keyed", Demand, Option, Provider, Pool)
+Keyed = TypeVar("Keyed", Demand, Option, Provider, Pool, Quota)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,20 @@ class Index:
     options: tuple[Option, ...]
     providers: tuple[Provider, ...]
     pools: tuple[Pool, ...]
+    quotas: tuple[Quota, ...]
     pool_of: tuple[int, ...]
     """Position of each option's pool."""
+    holds: tuple[tuple[int, ...], ...]
+    """Of each option, which of `ends` it takes of: its pool, and its quota if it has one."""
     most: tuple[int, ...]
     """Replicas of each option that its own maximum, its pool and its demands allow or can use; 0: unusable."""
     arcs: tuple[Arc, ...]
     """By demand, then way; arcs of unusable options are left out."""
+
+    @cached_property
+    def ends(self) -> tuple[float, ...]:
+        """Accelerators of the pools, then of the quotas."""
+        return _ends(self.pools, self.quotas)
 
     @cached_property
     def of_demand(self) -> tuple[tuple[int, ...], ...]:
@@ -92,24 +100,34 @@ def index(problem: Problem) -> Index:
     demands = _sorted(problem.demands, "demands")
     options = _sorted(problem.options, "options")
     providers = _sorted(problem.providers, "providers")
-    pools = _sorted(problem.pools, "pools")
+    pools, quotas = _sorted(problem.pools, "pools"), _sorted(problem.quotas, "quotas")
     _unique([*options, *providers], "options and providers")
     places = {pool.key: position for position, pool in enumerate(pools)}
+    allowed = {quota.key: position for position, quota in enumerate(quotas, len(pools))}
     for option in options:
-        _check_option(option, places)
+        _check_option(option, places, allowed)
     for demand in demands:
         _check_demand(demand)
     for provider in providers:
         _check_provider(provider)
     for pool in pools:
         _check_pool(pool)
+    for quota in quotas:
+        _check_quota(quota)
     known = {demand.key: position for position, demand in enumerate(demands)}
     pool_of = tuple(places[option.pool] for option in options)
     arcs = [*_option_arcs(options, demands, known), *_provider_arcs(providers, demands, known, len(options))]
-    most = tuple(_most(o, pools[p], needs) for o, p, needs in zip(options, pool_of, _needs(arcs, options), strict=True))
+    holds = tuple((p, allowed[o.quota]) if o.quota else (p,) for o, p in zip(options, pool_of, strict=True))
+    ends = _ends(pools, quotas)
+    least = [min(ends[place] for place in held) for held in holds]
+    most = tuple(_most(o, end, needs) for o, end, needs in zip(options, least, _needs(arcs, options), strict=True))
     usable = [arc for arc in arcs if arc.way >= len(options) or most[arc.way] > 0]
     arcs = sorted(usable, key=lambda arc: (arc.demand, arc.way))
-    return Index(demands, options, providers, pools, pool_of, most, tuple(arcs))
+    return Index(demands, options, providers, pools, quotas, pool_of, holds, most, tuple(arcs))
+
+
+def _ends(pools: Iterable[Pool], quotas: Iterable[Quota]) -> tuple[float, ...]:
+    return (*(pool.accelerators for pool in pools), *(quota.accelerators for quota in quotas))
 
 
 def _option_arcs(options: tuple[Option, ...], demands: tuple[Demand, ...], known: dict[str, int]) -> Iterable[Arc]:
@@ -141,12 +159,12 @@ def _needs(arcs: list[Arc], options: tuple[Option, ...]) -> list[list[float]]:
     return needs
 
 
-def _most(option: Option, pool: Pool, needs: list[float]) -> int:
+def _most(option: Option, end: float, needs: list[float]) -> int:
     """What demands can use is rounded up one by one: exact whichever share is carried, and finite."""
     if not needs:
         return 0
     useful = max(ceil(sum(needs) - ROUND), option.min_replicas, 1)
-    fits = floor(pool.accelerators / option.accelerators + ROUND) if isfinite(pool.accelerators) else useful
+    fits = floor(end / option.accelerators + ROUND) if isfinite(end) else useful
     most = min(useful, fits, useful if option.max_replicas is None else option.max_replicas)
     return most if most >= max(option.min_replicas, 1) else 0
 
@@ -156,7 +174,7 @@ def _sorted(items: tuple[Keyed, ...], what: str) -> tuple[Keyed, ...]:
     return tuple(sorted(items, key=lambda item: item.key))
 
 
-def _unique(items: Iterable[Demand | Option | Provider | Pool], what: str) -> None:
+def _unique(items: Iterable[Demand | Option | Provider | Pool | Quota], what: str) -> None:
     seen: set[str] = set()
     for item in items:
         if item.key in seen:
@@ -171,9 +189,11 @@ def _check_demand(demand: Demand) -> None:
         raise ValueError(f"demand {demand.key}: utilization is {demand.utilization}, it must be in (0, 1]")
 
 
-def _check_option(option: Option, pools: dict[str, int]) -> None:
+def _check_option(option: Option, pools: dict[str, int], quotas: dict[str, int]) -> None:
     if option.pool not in pools:
         raise ValueError(f"option {option.key}: there is no pool {option.pool!r}")
+    if option.quota and option.quota not in quotas:
+        raise ValueError(f"option {option.key}: there is no quota {option.quota!r}")
     if not all(cost >= 0 and isfinite(cost) for cost in (option.cost, option.opening, option.starting)):
         raise ValueError(f"option {option.key}: cost, opening and starting must be finite and at least 0")
     if not option.accelerators > 0:
@@ -198,6 +218,11 @@ def _check_pool(pool: Pool) -> None:
         raise ValueError(f"pool {pool.key}: accelerators and existing must be at least 0")
     if not (pool.growing >= 0 and isfinite(pool.growing)):
         raise ValueError(f"pool {pool.key}: growing is {pool.growing}, it must be finite and at least 0")
+
+
+def _check_quota(quota: Quota) -> None:
+    if not quota.accelerators >= 0:
+        raise ValueError(f"quota {quota.key}: accelerators is {quota.accelerators}, it must be at least 0")
 
 
 def _grouped(by: list[int], count: int) -> tuple[tuple[int, ...], ...]:

@@ -1,5 +1,6 @@
 """The plan of a fleet: greedy at once, then the best within the gap and the time limit. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from inferfleet.placing.choice import Choice, Use, levels, unserved
@@ -14,14 +15,33 @@ from inferfleet.placing.types import Placement, Plan, Problem, Settings, Status
 
 
 def place(problem: Problem, settings: Settings | None = None) -> Plan:
-    """The plan. ValueError for a problem that contradicts itself; never nothing otherwise.
+    """The plan. ValueError for a problem that contradicts itself; never nothing otherwise."""
+    settings = settings or Settings()
+    return _best(*_begun(problem, settings), settings)
 
-    Prices of what is scarce come first: they are fast, and what they find lets the whole program prove more in time.
+
+def greedy_plan(problem: Problem, settings: Settings | None = None) -> Plan:
+    """The plan without a solver."""
+    return next(plans(problem, settings or Settings()))
+
+
+def plans(problem: Problem, settings: Settings) -> Iterator[Plan]:
+    """That without a solver at once, then that of `place`."""
+    ix, start = _begun(problem, settings)
+    yield plan_of(ix, settings, start, floor(ix, Use(ix, start)), Status.GREEDY)
+    yield _best(ix, start, settings)
+
+
+def _begun(problem: Problem, settings: Settings) -> tuple[Index, Choice]:
+    ix = index(pruned(problem))
+    return ix, greedy(ix, settings)
+
+
+def _best(ix: Index, start: Choice, settings: Settings) -> Plan:
+    """Prices of what is scarce come first: they are fast, and what they find lets the whole program prove more in time.
+
     Where they cannot list what a model may do, and the fleet is small, the program alone is faster.
     """
-    settings = settings or Settings()
-    ix = index(pruned(problem))
-    start = greedy(ix, settings)
     small = len(ix.arcs) <= settings.exact_arcs
     parts = components(ix)
     if small and max(map(len, parts), default=0) > listable(parts):
@@ -33,14 +53,6 @@ def place(problem: Problem, settings: Settings | None = None) -> Plan:
     if exact.shortfalls or plan.shortfalls:
         return exact
     return replace(exact, bound=min(exact.objective, max(exact.bound, plan.bound)), prices=plan.prices)
-
-
-def greedy_plan(problem: Problem, settings: Settings | None = None) -> Plan:
-    """The plan without a solver."""
-    settings = settings or Settings()
-    ix = index(pruned(problem))
-    start = greedy(ix, settings)
-    return plan_of(ix, settings, start, floor(ix, Use(ix, start)), Status.GREEDY)
 
 
 def exact_plan(ix: Index, settings: Settings, start: Choice, status: Status = Status.GREEDY) -> Plan:
@@ -94,7 +106,8 @@ def _waiting(ix: Index, settings: Settings, start: Choice) -> tuple[tuple[float,
         found = minimize(ix, settings, Aim(tuple(waiting), short=True), settings.time_limit / 2 / stages, best)
         if found is not None and found.objective < mine - 1e-6:
             best, mine = found.choice, found.objective
-        short = short or mine > 1e-6
+        mine = mine if mine > 1e-6 else 0.0
+        short = short or mine > 0
         waiting.append(mine)
     return tuple(waiting), best
 

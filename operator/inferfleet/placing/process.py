@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-from inferfleet.placing.place import greedy_plan, place
+from inferfleet.placing.place import greedy_plan, plans
 from inferfleet.placing.types import Plan, Problem, Settings
 
 START = 60.0
@@ -66,8 +66,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     gc.disable()  # it makes no cycles and ends soon; to look for them among millions of tuples is only slow
     problem, settings = pickle.load(source)  # noqa: S301 - from the parent
     try:
-        for solver in (greedy_plan, place):
-            _say(sink, solver(problem, settings))
+        for plan in plans(problem, settings):
+            _say(sink, plan)
     except ValueError as error:
         _say(sink, error)
 

@@ -6,7 +6,7 @@ strikes makes the answer depend on the machine.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isfinite
 
 import highspy
 import numpy as np
@@ -76,7 +76,8 @@ def solve(program: Program, time_limit: float, gap: float, start: Sequence[float
     proven = status == highspy.HighsModelStatus.kOptimal
     objective = float(info.objective_function_value)
     bound = float(info.mip_dual_bound) if any(program.integer) else (objective if proven else -inf)
-    return Solution(values, objective, min(bound, objective), proven)
+    # Infinite: the start was within its tolerance and nothing else was, which proves nothing.
+    return Solution(values, objective, min(bound, objective), proven and isfinite(bound))
 
 
 def _model(program: Program) -> highspy.HighsLp:

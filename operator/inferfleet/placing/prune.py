@@ -10,11 +10,11 @@ from inferfleet.placing.types import Option, Problem
 
 def pruned(problem: Problem) -> Problem:
     """The problem without options that another option of the same pool and demands replaces."""
-    groups: dict[tuple[str, frozenset[str]], list[Option]] = {}
+    groups: dict[tuple[str, str, frozenset[str]], list[Option]] = {}
     for option in sorted(
         problem.options, key=lambda o: (o.cost, o.accelerators, -max(o.capacity.values(), default=0.0), o.key)
     ):
-        groups.setdefault((option.pool, frozenset(option.capacity)), []).append(option)
+        groups.setdefault((option.pool, option.quota, frozenset(option.capacity)), []).append(option)
     kept: set[str] = set()
     for options in groups.values():
         best: list[Option] = []

@@ -1,6 +1,6 @@
 """Which limits stop a demand from being served in full, and what to do about it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from inferfleet.placing.choice import Use, room, unserved
@@ -25,10 +25,18 @@ def _shut(ix: Index, demand: int) -> set[Limit]:
     """Options that cannot be used at all, since not even their least fits."""
     key = ix.demands[demand].key
     return {
-        Limit(Binding.POOL_CAPACITY, option.pool)
-        for option, most in zip(ix.options, ix.most, strict=True)
+        _tightest(ix, way, [0.0] * len(ix.ends))
+        for way, (option, most) in enumerate(zip(ix.options, ix.most, strict=True))
         if most == 0 and key in option.capacity
     }
+
+
+def _tightest(ix: Index, way: int, used: Sequence[float]) -> Limit:
+    """The pool, or the quota where that has less left."""
+    least = min(ix.holds[way], key=lambda place: (ix.ends[place] - used[place], place))
+    if least < len(ix.pools):
+        return Limit(Binding.POOL_CAPACITY, ix.pools[least].key)
+    return Limit(Binding.QUOTA, ix.quotas[least - len(ix.pools)].key)
 
 
 def _limit(use: Use, settings: Settings, demand: int, position: int) -> Limit:
@@ -46,7 +54,7 @@ def _limit(use: Use, settings: Settings, demand: int, position: int) -> Limit:
     by_pool = room(ix, way, use.accelerators, 0)
     if option.max_replicas is not None and option.max_replicas - use.choice.replicas[way] < by_pool:
         return Limit(Binding.MAX_REPLICAS, ix.key(way))
-    return Limit(Binding.POOL_CAPACITY, option.pool)
+    return _tightest(ix, way, use.accelerators)
 
 
 def _at_move_limit(use: Use, settings: Settings, way: int) -> bool:
@@ -61,7 +69,6 @@ def _flighty(use: Use, demand: int) -> float:
 
 
 def _words(use: Use, limit: Limit) -> str:
-    ix = use.ix
     if limit.binding == Binding.NO_OPTION:
         return "nothing may serve it; allow another pool, variant or provider"
     if limit.binding == Binding.RATE_LIMIT:
@@ -72,7 +79,15 @@ def _words(use: Use, limit: Limit) -> str:
         return f"{limit.key} would be one move more than may be made at a time; it is tried again with the next plan"
     if limit.binding == Binding.PREEMPTIBLE_SHARE:
         return f"{limit.key} is preemptible and carries all it may; raise the share or add what is not preemptible"
-    place = next(i for i, pool in enumerate(ix.pools) if pool.key == limit.key)
-    has, used = ix.pools[place].accelerators, use.accelerators[place]
+    return _full(use, limit)
+
+
+def _full(use: Use, limit: Limit) -> str:
+    ix = use.ix
+    kind, more, first, keys = "pool", "add some", 0, [pool.key for pool in ix.pools]
+    if limit.binding == Binding.QUOTA:
+        kind, more, first, keys = "quota", "raise it", len(ix.pools), [quota.key for quota in ix.quotas]
+    place = first + keys.index(limit.key)
+    has, used = ix.ends[place], use.accelerators[place]
     total = f"{has:g}" if isfinite(has) else "all"
-    return f"pool {limit.key} has no room ({used:g} of {total} accelerators taken); add some"
+    return f"{kind} {limit.key} has no room ({used:g} of {total} accelerators taken); {more}"

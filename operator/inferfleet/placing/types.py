@@ -54,6 +54,8 @@ class Option:
     margin: float = 0.0
     """Share of the capacity not believed, for the error of its prediction. In [0, 1)."""
     preemptible: bool = False
+    quota: str = ""
+    """Key of the quota that its accelerators count towards; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,14 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """Most of a pool that the options under it may use together: what a tenant is allowed."""
+
+    key: str
+    accelerators: float
+
+
+@dataclass(frozen=True)
 class Problem:
     """A fleet at one time. Keys are unique within each tuple; options and providers share one space of keys."""
 
@@ -92,6 +102,7 @@ class Problem:
     options: tuple[Option, ...]
     pools: tuple[Pool, ...]
     providers: tuple[Provider, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,7 @@ class Binding(StrEnum):
     NO_OPTION = "NoOption"
     """Nothing may serve it."""
     POOL_CAPACITY = "PoolCapacity"
+    QUOTA = "Quota"
     RATE_LIMIT = "RateLimit"
     MAX_REPLICAS = "MaxReplicas"
     MOVE_LIMIT = "MoveLimit"
@@ -150,7 +162,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Limit:
-    """A constraint that binds: what kind, and of which pool, option, provider or demand."""
+    """A constraint that binds: what kind, and of which pool, quota, option, provider or demand."""
 
     binding: Binding
     key: str

@@ -143,8 +143,6 @@ def _as_assigned(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, 
     """
     best, running = ranked[0], next((e for e in ranked if e.identity in q.incumbents), None)
     given = next((e for e in ranked if e.identity == q.assigned), None)
-    if given is not None and given is not running:
-        given = next(e for e in ranked if e is given or _no_worse(e, given))
     if q.assigned is None or given is best:
         return None
     if given is None:
@@ -153,14 +151,6 @@ def _as_assigned(ranked: list[Evaluated], q: Question) -> tuple[Evaluated, str, 
     if given is running:
         return _kept(best, running, q, _why_not(best, given)) if _moves(best, running, q) else None
     return given, Reason.CHEAPEST_FOR_FLEET, f"{chosen_words(given, len(ranked), q)}; {_why_not(best, given)}"
-
-
-def _no_worse(e: Evaluated, given: Evaluated) -> bool:
-    """For the fleet: it takes as much of the same pool and serves more. The program tells them apart only by replicas,
-    and the demand may need as many of both.
-    """
-    same = e.candidate.pool.name == given.candidate.pool.name and e.hourly == given.hourly
-    return same and e.tokens_per_second >= given.tokens_per_second
 
 
 def _why_not(best: Evaluated, given: Evaluated) -> str:

@@ -35,6 +35,8 @@ class Block:
     """USD per hour of all of them on a provider; 0 on an option."""
     whole: bool
     """Whether it may not be split over ways."""
+    idle: bool
+    """Whether any of them asks for nothing now."""
 
     @cached_property
     def needs(self) -> Floats:
@@ -111,7 +113,8 @@ def _block(ix: Index, demands: tuple[int, ...], settings: Settings) -> Block:
     interactive = np.array([[_calm(ix, i) for i in arcs] for arcs in usable.values()]).reshape(shape)
     prices = np.array([sum(ix.arcs[i].price for i in arcs) for arcs in usable.values()], dtype=np.float64)
     whole = any(ix.demands[demand].whole for demand in demands)
-    return Block(demands, tuple(usable), tuple(map(tuple, usable.values())), interactive, total, prices, whole)
+    idle = any(ix.demands[demand].load == 0 for demand in demands)
+    return Block(demands, tuple(usable), tuple(map(tuple, usable.values())), interactive, total, prices, whole, idle)
 
 
 def _preemptible(ix: Index, way: int) -> bool:

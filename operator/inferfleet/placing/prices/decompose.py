@@ -8,11 +8,12 @@ from inferfleet.placing.choice import Choice, Use, levels, unserved
 from inferfleet.placing.greedy import topped_up
 from inferfleet.placing.index import Index
 from inferfleet.placing.prices.blocks import Block, blocks, components, listable, partitions
-from inferfleet.placing.prices.bound import floors, rate
+from inferfleet.placing.prices.bound import floors
 from inferfleet.placing.prices.dual import Priced, priced
 from inferfleet.placing.prices.master import assemble
 from inferfleet.placing.prices.part import none, piece, priced_piece, relaxed_piece
 from inferfleet.placing.prices.patterns import Pattern, choice_of, joined, mixes, singles, waits
+from inferfleet.placing.prices.rates import Ways, arcs_at, ways_at
 from inferfleet.placing.prices.resources import Floats, Resources, resources
 from inferfleet.placing.prices.splits import splits
 from inferfleet.placing.prices.table import select, table
@@ -66,7 +67,8 @@ def decompose(ix: Index, settings: Settings, start: Choice) -> Decided:
     known = [_first(fleet, block, pieces) for block in fleet.blocks]
     target, prices, found, everything = sum(p.cost for p in pieces), none(fleet.res), None, table(known, fleet.cuts)
     for rounds in ROUNDS:
-        known = [_more(fleet, block, patterns, prices) for block, patterns in zip(fleet.blocks, known, strict=True)]
+        at = prices, ways_at(ix, fleet.res, prices)
+        known = [_more(fleet, block, patterns, at) for block, patterns in zip(fleet.blocks, known, strict=True)]
         everything = table(known, fleet.cuts)
         found = priced(everything, fleet.res, prices, target, rounds)
         prices = found.prices
@@ -102,9 +104,8 @@ def _fleet(ix: Index, settings: Settings) -> Fleet:
 
 def penalties(ix: Index, res: Resources) -> Floats:
     """USD per hour that a demand's waiting weighs: more than any way to serve it, and by level."""
-    free = none(res)
-    dearest = max((rate(ix, res, i, free) for i in range(len(ix.arcs))), default=0.0)
-    dearest = max([dearest, 1e-9, *(option.cost + option.opening for option in ix.options)])
+    rates = arcs_at(ix, ways_at(ix, res, none(res))).rate
+    dearest = max([float(rates.max(initial=0.0)), 1e-9, *(option.cost + option.opening for option in ix.options)])
     found = np.zeros(len(ix.demands))
     for place, rank in enumerate(reversed(levels(ix))):
         found[rank] = WAIT * dearest * STEP**place
@@ -118,14 +119,15 @@ def _first(fleet: Fleet, block: Block | int, pieces: list[Pattern]) -> tuple[Pat
     return (*found, waits(block.demands, fleet.penalties))
 
 
-def _more(fleet: Fleet, block: Block | int, known: tuple[Pattern, ...], prices: Floats) -> tuple[Pattern, ...]:
+def _more(fleet: Fleet, block: Block | int, known: tuple[Pattern, ...], at: tuple[Floats, Ways]) -> tuple[Pattern, ...]:
+    """`at`: prices, and what ways cost at them."""
     if isinstance(block, int):
-        found, _ = _large(fleet, block, prices)
+        found, _ = _large(fleet, block, at[0])
         added = [] if found is None else [found]
     else:
         added = [
-            *mixes(fleet.ix, fleet.res, block, prices, MIXES),
-            *splits(fleet.ix, fleet.res, block, prices, fleet.penalties, MIXES),
+            *mixes(fleet.ix, fleet.res, block, at[1], MIXES),
+            *splits(fleet.ix, fleet.res, block, at[1], fleet.penalties, MIXES),
         ]
     return tuple(dict.fromkeys((*known, *added)))
 

@@ -45,7 +45,9 @@ def pattern(
     for way, count in replicas.items():
         option = ix.options[way]
         cost += option.cost * count + option.starting * max(0, count - option.incumbent)
-        uses[res.of_way[way]] = uses.get(res.of_way[way], 0.0) + option.accelerators * count
+        for resource in (res.of_way[way], res.quota_of.get(way)):
+            if resource is not None:
+                uses[resource] = uses.get(resource, 0.0) + option.accelerators * count
     for way in used:
         maker = ix.options[way] if way < len(ix.options) else ix.providers[way - len(ix.options)]
         cost += 0.0 if ix.incumbent(way) else maker.opening
@@ -94,8 +96,8 @@ def relaxed_piece(
     Still a bound, as it leaves constraints out; the pattern may need more than there is.
     """
     problem = _problem(ix, res, demands, rates[0])
-    one = tuple(replace(option, pool="", accelerators=1.0) for option in problem.options)
-    part = index(pruned(replace(problem, options=one, pools=(Pool(""),))))
+    one = tuple(replace(option, pool="", quota="", accelerators=1.0) for option in problem.options)
+    part = index(pruned(replace(problem, options=one, pools=(Pool(""),), quotas=())))
     return _solved(ix, res, demands, rates[1], part, replace(settings, gap=max(settings.gap, ROUGHLY)))
 
 
@@ -113,13 +115,13 @@ def _problem(ix: Index, res: Resources, demands: tuple[int, ...], prices: Floats
     options = tuple(_option(ix, res, way, prices) for way in mine)
     providers = tuple(_provider(ix, res, way, prices) for way in ways if way >= len(ix.options))
     pools = tuple(replace(ix.pools[p], growing=0.0) for p in sorted({ix.pool_of[way] for way in mine}))
-    return Problem(tuple(ix.demands[d] for d in demands), options, pools, providers)
+    return Problem(tuple(ix.demands[d] for d in demands), options, pools, providers, ix.quotas)
 
 
 def _option(ix: Index, res: Resources, way: int, prices: Floats) -> Option:
     option = ix.options[way]
     moving = float(prices[res.moves]) if ix.moves(way) else 0.0
-    price = float(prices[res.of_way[way]])
+    price = sum(float(prices[r]) for r in (res.of_way[way], res.quota_of.get(way)) if r is not None)
     return replace(option, cost=option.cost + price * option.accelerators, opening=option.opening + moving)
 
 

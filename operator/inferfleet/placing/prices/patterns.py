@@ -10,6 +10,7 @@ import numpy as np
 from inferfleet.placing.choice import Choice, nominal, tidy
 from inferfleet.placing.index import ROUND, Index
 from inferfleet.placing.prices.blocks import Block
+from inferfleet.placing.prices.rates import Ways
 from inferfleet.placing.prices.resources import Floats, Ints, Resources
 
 FEW = 3
@@ -65,12 +66,12 @@ def singles(ix: Index, res: Resources, block: Block) -> list[Pattern]:
     return [pattern for pattern in found if pattern is not None]
 
 
-def mixes(ix: Index, res: Resources, block: Block, prices: Floats, count: int) -> list[Pattern]:
+def mixes(ix: Index, res: Resources, block: Block, ways: Ways, count: int) -> list[Pattern]:
     """The `count` best pairs at these prices: replicas of one way full, the rest on another."""
-    pairs = _pairs(ix, block)
+    pairs = _pairs(ix, block, ways)
     if pairs is None:
         return []
-    cost, fixed = rates(ix, res, block, prices)
+    cost, fixed = rates(ix, block, ways)
     rest = np.where(pairs.replicas <= pairs.most, pairs.replicas * cost + fixed, inf)
     rest[np.arange(len(pairs.first)), pairs.first] = inf
     second = np.argmin(rest, axis=1)
@@ -92,33 +93,25 @@ class Pairs:
     """Of each second way."""
 
 
-def _pairs(ix: Index, block: Block) -> Pairs | None:
+def _pairs(ix: Index, block: Block, ways: Ways) -> Pairs | None:
+    if block.whole or len(block.ways) < 2:
+        return None
     tried = [(first, full) for first in range(len(block.ways)) for full in _fulls(ix, block, first)]
-    if block.whole or len(block.ways) < 2 or not tried:
+    if not tried:
         return None
     first, full = np.array(tried, dtype=np.int64).T
     rest = (1 - full / block.needs[first])[:, None]
-    options = [ix.options[way] if way < len(ix.options) else None for way in block.ways]
-    least = np.array([max(1, option.min_replicas) if option else 0 for option in options])
-    most = np.array([float(ix.most[way]) if option else 1.0 for way, option in zip(block.ways, options, strict=True)])
+    least, most = ways.least[list(block.ways)], ways.most[list(block.ways)]
     whole = np.maximum(np.ceil(block.needs * rest - ROUND), least)
     return Pairs(first, full, np.where(least > 0, whole, rest), most)
 
 
-def rates(ix: Index, res: Resources, block: Block, prices: Floats) -> tuple[Floats, Floats]:
-    """Per replica (of a provider: per whole share) and once, at these prices."""
-    cost, fixed = np.zeros(len(block.ways)), np.zeros(len(block.ways))
-    for k, way in enumerate(block.ways):
-        price = float(prices[res.of_way[way]]) * res.unit[way]
-        if way < len(ix.options):
-            option = ix.options[way]
-            cost[k] = option.cost + price + (0.0 if option.incumbent else option.starting)
-            fixed[k] = 0.0 if option.incumbent else option.opening
-        else:
-            provider = ix.providers[way - len(ix.options)]
-            cost[k] = block.prices[k] + price * block.needs[k]
-            fixed[k] = 0.0 if provider.incumbent else provider.opening
-        fixed[k] += float(prices[res.moves]) if ix.moves(way) else 0.0
+def rates(ix: Index, block: Block, ways: Ways) -> tuple[Floats, Floats]:
+    """Per replica (of a provider: per whole share) and once, at the prices of the ways."""
+    mine = list(block.ways)
+    cost, fixed = ways.unit[mine], ways.once[mine]
+    if mine and mine[-1] >= len(ix.options):
+        cost = np.where(np.array(mine) < len(ix.options), cost, block.prices + cost * block.needs)
     return cost, fixed
 
 
@@ -157,6 +150,8 @@ def _pattern(ix: Index, res: Resources, block: Block, parts: list[tuple[int, int
             opening = 0.0 if option.incumbent else option.opening
             cost += option.cost * replicas + option.starting * max(0, replicas - option.incumbent) + opening
             uses[resource] = uses.get(resource, 0.0) + option.accelerators * replicas
+            if (quota := res.quota_of.get(way)) is not None:
+                uses[quota] = uses.get(quota, 0.0) + option.accelerators * replicas
         else:
             provider = ix.providers[way - len(ix.options)]
             if share * block.needs[k] > 1 + ROUND:
@@ -167,5 +162,6 @@ def _pattern(ix: Index, res: Resources, block: Block, parts: list[tuple[int, int
             uses[res.moves] = uses.get(res.moves, 0.0) + 1.0
     replicas_of = tuple((block.ways[k], n) for k, n, _ in parts if block.ways[k] < len(ix.options))
     shares = tuple((arc, share) for k, _, share in parts for arc in block.arcs[k])
-    cost += sum(nominal(ix, arc) * share for arc, share in shares)
+    if block.idle:
+        cost += sum(nominal(ix, arc) * share for arc, share in shares)
     return Pattern(replicas_of, shares, cost, tuple(sorted(uses.items())))

@@ -10,6 +10,7 @@ from inferfleet.placing.index import ROUND, Index
 from inferfleet.placing.prices.blocks import Block
 from inferfleet.placing.prices.part import pattern
 from inferfleet.placing.prices.patterns import Pattern, rates
+from inferfleet.placing.prices.rates import Ways
 from inferfleet.placing.prices.resources import Floats, Resources
 
 TRIED = 3
@@ -29,40 +30,28 @@ class Split:
     """Place of the way in the block."""
 
 
-def splits(ix: Index, res: Resources, block: Block, prices: Floats, penalties: Floats, count: int) -> list[Pattern]:
+def splits(ix: Index, res: Resources, block: Block, ways: Ways, penalties: Floats, count: int) -> list[Pattern]:
     """The `count` best at these prices; none for a single demand, which `mixes` are for."""
     if block.whole or len(block.demands) < 2 or not block.ways:
         return []
-    cost, fixed = rates(ix, res, block, prices)
-    least, most = _sizes(ix, block)
+    cost, fixed = rates(ix, block, ways)
+    least, most = ways.least[list(block.ways)], ways.most[list(block.ways)]
+    most = np.where(least > 0, most, -1.0)  # providers get none, `singles` and `mixes` use them
     found: list[Split] = []
     for member, demand in enumerate(block.demands):
-        for position in _cheapest(ix, res, demand, prices):
-            same = np.array([way == ix.arcs[position].way for way in block.ways])
-            ranges = least, np.where(same, -1.0, most)
-            found += _with(ix, block, (member, position), _price(ix, res, position, prices), (cost, fixed, *ranges))
+        for position in _cheapest(ix, demand, ways):
+            first = ix.arcs[position].way
+            same = np.array([way == first for way in block.ways])
+            rated = cost, fixed, least, np.where(same, -1.0, most)
+            found += _with(ix, block, (member, position), float(ways.unit[first]), rated)
     found.sort(key=lambda split: (split.cost, split.member, split.arc, split.full))
     return [_pattern(ix, res, block, split, penalties) for split in found[:count]]
 
 
-def _cheapest(ix: Index, res: Resources, demand: int, prices: Floats) -> list[int]:
+def _cheapest(ix: Index, demand: int, ways: Ways) -> list[int]:
     """Arcs on which the demand needs more than one replica, the cheapest at full use first."""
     large = [i for i in ix.of_demand[demand] if ix.arcs[i].way < len(ix.options) and ix.arcs[i].need > 1]
-    return sorted(large, key=lambda i: (ix.arcs[i].need * _price(ix, res, i, prices), i))[:TRIED]
-
-
-def _price(ix: Index, res: Resources, position: int, prices: Floats) -> float:
-    option = ix.options[ix.arcs[position].way]
-    price = option.cost + float(prices[res.of_way[ix.arcs[position].way]]) * option.accelerators
-    return price + (0.0 if option.incumbent else option.starting)
-
-
-def _sizes(ix: Index, block: Block) -> tuple[Floats, Floats]:
-    """Fewest and most replicas of each way; providers get none, `singles` and `mixes` use them."""
-    options = [ix.options[way] if way < len(ix.options) else None for way in block.ways]
-    least = np.array([float(max(1, option.min_replicas)) if option else 0.0 for option in options])
-    most = np.array([float(ix.most[way]) if o else -1.0 for way, o in zip(block.ways, options, strict=True)])
-    return least, most
+    return sorted(large, key=lambda i: (ix.arcs[i].need * ways.unit[ix.arcs[i].way], i))[:TRIED]
 
 
 def _with(

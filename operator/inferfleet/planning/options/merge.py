@@ -30,7 +30,7 @@ class Workload:
 
     key: str
     group: str
-    """The Model."""
+    """The Model: `namespace/name`."""
     question: Question
     load: float
     """Tokens per second of the class's unit."""
@@ -58,6 +58,11 @@ class Workload:
             utilization=float(spec.scaling.target_utilization),
             whole=self.whole,
         )
+
+    @property
+    def namespace(self) -> str:
+        """Of the Model."""
+        return self.group.partition("/")[0]
 
     @property
     def requests(self) -> float:

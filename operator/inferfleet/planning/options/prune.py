@@ -77,7 +77,7 @@ def undominated(options: Sequence[Option], kept: Iterable[str], demand: str) -> 
     have enough replicas to carry as much.
     """
     always, found = set(kept), list[Option]()
-    for option in sorted(options, key=lambda o: (o.pool, o.accelerators, o.cost, o.key)):
+    for option in sorted(options, key=lambda o: (o.pool, o.accelerators, o.cost, *_order(o))):
         if option.key in always or not any(_beats(other, option, demand) for other in found):
             found.append(option)
     return found

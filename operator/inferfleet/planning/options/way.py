@@ -1,13 +1,13 @@
 """A candidate as an option or provider of the placement program. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isinf
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, isinf
 
 from inferfleet.placing.types import Option, Provider
 from inferfleet.planning.objectives import OBJECTIVES
 from inferfleet.planning.options.merge import Workload
-from inferfleet.planning.options.prune import cheapest, undominated
+from inferfleet.planning.options.prune import cheapest, replaced, undominated
 from inferfleet.planning.options.shared import Shared
 from inferfleet.planning.room import least
 from inferfleet.planning.rules.targets import margin_of
@@ -35,31 +35,63 @@ class Way:
         return self.offered.key
 
 
-def separate(w: Workload, possible: Sequence[Evaluated]) -> list[Way]:
-    """Options for one workload, without those that another beats at every load."""
-    if w.sharing and isinf(w.question.move_saving):
-        return []  # moves are paused
-    running = [e for e in possible if e.identity in w.question.incumbents]  # none while it shares
-    stay = bool(running) and isinf(w.question.move_saving)
+@dataclass(frozen=True)
+class Offers:
+    """Ways for a workload and all that are like it, without its name."""
+
+    ways: Mapping[str, Way]
+    """By key."""
+    stays: frozenset[str]
+    """Keys of what runs."""
+
+
+def offers(w: Workload, possible: Sequence[Evaluated]) -> Offers:
+    """All that may be best at some load."""
+    q = w.question
+    if w.sharing and isinf(q.move_saving):
+        return Offers({}, frozenset())  # moves are paused
+    running = [e for e in possible if e.identity in q.incumbents]  # none while it shares
+    stay = bool(running) and isinf(q.move_saving)
     offered = running if stay else possible
-    spent = sum(w.question.running.get(e.identity, 0) * e.hourly for e in running) + _shared_cost(w, possible)
-    costs = _comparable(w.question, possible)
+    spent = sum(q.running.get(e.identity, 0) * e.hourly for e in running) + _shared_cost(w, possible)
+    costs = _comparable(q, possible)
     ways = {way.key: way for way in (_alone(w, e, spent, costs[e.identity]) for e in offered)}
+    stays = frozenset(_key("", e) for e in running)
     options = [way.offered for way in ways.values() if isinstance(way.offered, Option)]
-    stays = {_key([w], e) for e in running}
-    kept = {o.key for o in (cheapest(options, stays, w.demand) if w.whole else undominated(options, stays, w.key))}
-    return [way for way in ways.values() if way.key in kept or isinstance(way.offered, Provider)]
+    useless = replaced(options, stays) if w.whole else {o.key for o in options} - _undominated(options, stays)
+    return Offers({key: way for key, way in ways.items() if key not in useless}, stays)
+
+
+def _undominated(options: Sequence[Option], stays: frozenset[str]) -> set[str]:
+    return {o.key for o in undominated(options, stays, "")}
+
+
+def separate(w: Workload, found: Offers) -> list[Way]:
+    """Of what is offered to all that are like it (`offers`): without what another beats at its load."""
+    options = [way.offered for way in found.ways.values() if isinstance(way.offered, Option)]
+    kept = cheapest(options, found.stays, replace(w.demand, key="")) if w.whole else options
+    best = {o.key for o in kept}
+    return [_named(w.key, way) for way in found.ways.values() if way.key in best or isinstance(way.offered, Provider)]
+
+
+def _named(name: str, way: Way) -> Way:
+    """For the workload of that name."""
+    o, each = way.offered, {name: way.each[""]}
+    if isinstance(o, Option):
+        return Way(replace(o, key=name + o.key, capacity={name: o.capacity[""]}), each)
+    limit = dict.fromkeys([name] if o.limit else [], o.limit.get("", inf))
+    return Way(replace(o, key=name + o.key, price={name: o.price[""]}, limit=limit), each)
 
 
 def _alone(w: Workload, e: Evaluated, spent: float, cost: float) -> Way:
-    q, key, runs = w.question, _key([w], e), e.identity in w.question.incumbents
+    q, key, runs = w.question, _key("", e), e.identity in w.question.incumbents
     opening = 0.0 if runs or isinf(q.move_saving) else q.move_saving * spent
     if e.candidate.offer:
-        return Way(_provider(key, {w.key: e}, opening, runs), {w.key: e})
+        return Way(_provider(key, {"": e}, opening, runs), {"": e})
     running = q.running.get(e.identity, 0)
     always = least(q, e.tokens_per_second) if w.whole else 0  # of several parts none has to hold them alone
     bounds = Bounds(always, min(q.max_replicas, max(e.candidate.free, running)), running)
-    return Way(_option(key, e, {w.key: e.tokens_per_second}, Terms(cost, opening, _margin(e, q), bounds)), {w.key: e})
+    return Way(_option(key, e, {"": e.tokens_per_second}, Terms(cost, opening, _margin(e, q), bounds)), {"": e})
 
 
 def _shared_cost(w: Workload, known: Sequence[Evaluated]) -> float:
@@ -83,7 +115,7 @@ def together(found: Sequence[Workload], q: Question, s: Shared) -> Way:
     opening = 0.0 if isinf(saving) or running else saving * spent
     bounds = Bounds(least_of_all, min(q.max_replicas, max(s.mix.candidate.free, running)), running)
     terms = Terms(s.mix.hourly, opening, _margin(s.mix, q), bounds)
-    return Way(_option(_key(found, s.mix), s.mix, capacity, terms), s.each, s.mix)
+    return Way(_option(_key("+".join(w.key for w in found), s.mix), s.mix, capacity, terms), s.each, s.mix)
 
 
 @dataclass(frozen=True)
@@ -119,7 +151,19 @@ def _option(key: str, e: Evaluated, capacity: Mapping[str, float], terms: Terms)
         opening=terms.opening,
         starting=e.hourly * e.startup_seconds / HORIZON,
         margin=terms.margin,
+        quota=_quota(e),
     )
+
+
+def _quota(e: Evaluated) -> str:
+    """Key of what a pool leaves to a namespace; empty where that is all."""
+    pool = e.candidate.pool
+    return f"{pool.name}/{pool.quota}" if pool.quota else ""
+
+
+def namespace_of(quota: str) -> str:
+    """Whose quota it is. Names of namespaces have no slash."""
+    return quota.rpartition("/")[2]
 
 
 def _margin(e: Evaluated, q: Question) -> float:
@@ -152,5 +196,5 @@ def _comparable(q: Question, possible: Sequence[Evaluated]) -> Mapping[tuple[str
     }
 
 
-def _key(found: Iterable[Workload], e: Evaluated) -> str:
-    return "@".join(("+".join(w.key for w in found), "/".join(e.identity)))
+def _key(name: str, e: Evaluated) -> str:
+    return f"{name}@{'/'.join(e.identity)}"
