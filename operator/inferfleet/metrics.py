@@ -143,6 +143,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self.computed = Replaced(
+            Gauge(
+                "inferfleet_computed_replicas",
+                "Replicas computed for workloads with replicas.mode External, for the autoscaler that writes them.",
+                ["namespace", "model", "workload_class"],
+                registry=registry,
+            )
+        )
         self.costs = Replaced(
             Gauge(
                 "inferfleet_placement_cost_dollars_per_million_tokens",

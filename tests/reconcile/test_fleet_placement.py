@@ -124,6 +124,19 @@ async def test_a_restart_moves_nothing() -> None:
     assert restarted.pools() == before
 
 
+async def test_the_first_round_after_a_restart_waits_for_the_whole_fleet() -> None:
+    fleet = Fleet(scarce(anywhere("first"), only_cheap("second")), "first", "second")
+    keys = [operator.key for operator in fleet.operators.values()]
+    fleet.placer.expect([*keys, ("default", "broken"), ("default", "gone")])
+    for name in fleet.operators:
+        await fleet.settle(name)
+    fleet.placer.heard(("default", "broken"))
+    assert await fleet.placer.round(stores(fleet.cluster), {}) is None
+    assert fleet.placer.assigned(keys[0]) is None
+    fleet.placer.note(("default", "gone"), None)
+    assert await fleet.placer.round(stores(fleet.cluster), {})
+
+
 async def test_a_model_that_is_gone_gives_its_room_back() -> None:
     fleet = Fleet(scarce(only_cheap("first"), anywhere("second")), "first", "second")
     for name in ("first", "second"):

@@ -245,6 +245,19 @@ def test_declared_demand_holds_until_traffic_is_observed() -> None:
     assert loop.decision.wanted == 1
 
 
+def test_for_another_autoscaler_the_number_is_computed_and_nothing_is_decided() -> None:
+    loop = Loop()
+    external = {"class": "chat", "placement": make.PIN, "replicas": {"min": 1, "max": 5, "mode": "External"}}
+    found = plan(workloads=[external])
+    loop.scaler.plan(KEY, found, {})
+    (target,) = targets(found, external=True).values()
+    pods = [pod(1, target.placement.rsplit("-", 1)[1])]
+    for step in range(20):
+        loop.round(pods, {"uid-1": exposition(arrivals=6 * step, tokens=384 * step, waiting=9, running=4)})
+    assert loop.scaler.computed()[(KEY, "chat")] > 1
+    assert loop.scaler.decisions(KEY) == {}
+
+
 def test_a_model_that_is_gone_is_forgotten() -> None:
     loop = Loop()
     loop.round([pod(1, loop.placement)], {"uid-1": exposition()})

@@ -92,12 +92,38 @@ class Rejected(StatusType):
     message: Annotated[Text, Field(description="Why not, in words with numbers.")] = ""
 
 
+class ScalingDecision(StatusType):
+    """A decision that changed replicas, or could not."""
+
+    at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"}, description="When.")]
+    before: Annotated[int, Field(description="Replicas until then.")]
+    replicas: Annotated[int, Field(description="Replicas from then on.")]
+    wanted: Annotated[int, Field(description="What the demand asked for, without bounds.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, as a stable code.")]
+    bound: Annotated[
+        str, Field(max_length=64, description="What limits a replica, such as inter-token latency or KV cache.")
+    ] = ""
+    requests_per_second: Annotated[str, Field(max_length=24, description="That arrived, refused ones included.")] = "0"
+    forecast: Annotated[
+        str, Field(max_length=24, description="Requests per second at the horizon, what waits included.")
+    ] = "0"
+    horizon: Annotated[str, Field(max_length=24, description="Until a new replica would serve, such as 42s.")] = "0s"
+    capacity: Annotated[str, Field(max_length=24, description="Tokens per second of a replica within its limits.")] = (
+        "0"
+    )
+    message: Annotated[Text, Field(description="All of it in words.")] = ""
+
+
 class ScalingStatus(StatusType):
-    """The last decision about replicas of a workload."""
+    """Decisions about replicas of a workload."""
 
     class_: Annotated[str, Field(alias="class", max_length=63, description="The workload, by its class.")]
     reason: Annotated[str, Field(max_length=64, description="Why, as a stable code.")]
     message: Annotated[Text, Field(description="Why, in words with numbers.")] = ""
+    decisions: Annotated[
+        list[ScalingDecision],
+        Field(max_length=5, description="The last five that changed replicas, or could not, oldest first."),
+    ] = []
 
 
 class CostStatus(StatusType):

@@ -14,6 +14,7 @@ from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.accepting import Accepting
 from inferfleet.fleet.costs import Costs
+from inferfleet.fleet.decisions import stamped
 from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.placer import Placer
@@ -102,6 +103,7 @@ class Controller:
             for informer in self._informers:
                 await informer.synced.wait()
             log.info("synced", extra={"models": len(self._informers.items(kinds.MODEL))})
+            self._placer.expect(self._informers.items(kinds.MODEL))
             group.create_task(self._accepting.run(self._stores))
             group.create_task(self._scaling())
             group.create_task(self._placing())
@@ -135,6 +137,7 @@ class Controller:
 
     def _failed(self, key: Key, error: Exception) -> None:
         self._metrics.reconciles.labels(type(error).__name__).inc()
+        self._placer.heard(key)
 
     # --- reconciling ------------------------------------------------------------------------
 
@@ -149,6 +152,7 @@ class Controller:
             self._memory.status_written.get(key),
             self._placer.assigned(key),
             self._costs.observed(key),
+            stamped(self._scaler.recent(key), now, time.monotonic()),
         )
         with self._metrics.reconcile_seconds.time():
             result = await reconcile(key, self._stores(), decided, self._context, now)
@@ -207,6 +211,7 @@ class Controller:
                 await asyncio.sleep(max(0.1, self._settings.scale_interval - (time.monotonic() - began)))
         finally:
             self._show(FleetSeries())  # who leads next shows the fleet
+            self._metrics.computed.set_all({})
             await scraper.close()
 
     async def _round(self, scraper: Scraper) -> None:
@@ -219,6 +224,8 @@ class Controller:
         self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
         for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
             self._queue.add(key, Priority.CHILD)
+        computed = self._scaler.computed().items()
+        self._metrics.computed.set_all({(*key, class_): float(count) for (key, class_), count in computed})
         self._charge(pages)
         await self._record()
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,12 +59,18 @@ class Placer:
         self._last: Last | None = None
         self._changed = asyncio.Event()
         self._knows = False
+        self._awaited: set[Key] = set()
+
+    def expect(self, keys: Iterable[Key]) -> None:
+        """Models that are there at the start: a round that saw a part of them would give their room to others."""
+        self._awaited = set(keys)
 
     def note(self, key: Key, plan: Plan | None) -> None:
         """What a reconcile planned; None: the Model is gone.
 
         A workload that is new or gone starts a round, or one that may be split now.
         """
+        self.heard(key)
         found = asked(plan) if plan else {}
         if _shape(found) != _shape(self._known.get(key, {})):
             self._changed.set()
@@ -76,6 +82,12 @@ class Placer:
         self._known[key], self._standing[key] = found, standing(plan)
         told = self._told.get(key, {})
         self._told[key] = {label: i for label, i in told.items() if all(c in found for c in classes_of(label))}
+
+    def heard(self, key: Key) -> None:
+        """A Model was reconciled, or could not be: the first round waits for it no longer."""
+        if key in self._awaited:
+            self._awaited.remove(key)
+            self._changed.set()
 
     def wake(self) -> None:
         """A pool, class or node changed."""
@@ -100,10 +112,10 @@ class Placer:
         self._changed.clear()
 
     async def round(self, stores: Stores, demand: Mapping[Owner, float]) -> Round | None:
-        """Choose for all; None where there is nothing to choose."""
+        """Choose for all; None where there is nothing to choose, or not all has been looked at since the start."""
         known = {(key, class_): a for key, classes in self._known.items() for class_, a in classes.items()}
         began = time.monotonic()
-        if not known:
+        if not known or self._awaited:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
         held = held_by(self._standing)

@@ -9,7 +9,7 @@ from datetime import datetime
 from inferfleet import errors, names
 from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.model import ModelSpec
-from inferfleet.api.model_status import ModelStatus
+from inferfleet.api.model_status import ModelStatus, ScalingDecision
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.costing.mean import Observed as CostObserved
@@ -18,6 +18,7 @@ from inferfleet.fleet.build import build
 from inferfleet.fleet.build.dialect import unspoken
 from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.cost_status import with_costs
+from inferfleet.fleet.decisions import with_decisions
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
@@ -51,6 +52,8 @@ class Decided:
     """
     costs: tuple[CostObserved, ...] | None = None
     """What it costs, by class and pool; None: too little was seen since the start."""
+    recent: Mapping[str, tuple[ScalingDecision, ...]] = field(default_factory=dict)
+    """The last decisions of the scaling loop since the start, by class label."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ async def reconcile(key: Key, stores: Stores, decided: Decided, context: Context
             0, Problem(Reason.APPLY_FAILING, f"a child could not be written, and is tried again: {error}")
         )
     status = compute_status(seen, plan, applied, decided.decisions, decided.served, now)
-    status = with_costs(status, seen.status, decided.costs)
+    status = with_costs(with_decisions(status, seen.status, decided.recent), seen.status, decided.costs)
     wrote = await _write_status(seen, status, decided, context, now)
     if failed:
         raise failed
