@@ -86,6 +86,8 @@ def outlook(known: Arrivals, horizon: float) -> Outlook:
     means = list(_means(known.counts))
     if not means:
         return Outlook(0.0, 0.0, dispersion, sqrt(known.variance))
+    if means[-1][1] < SPAN:  # nobody knows yet what two seconds are an example of
+        means = [(means[-1][0] * means[-1][1] / SPAN, SPAN)]
     level, seconds = _level(means, dispersion)
     rise = _rise(known.counts, seconds, dispersion * level) if 2 * seconds >= TREND else 0.0
     forecast = min(level + max(0.0, rise) * (horizon + seconds / 2), MAX_GROWTH * level)

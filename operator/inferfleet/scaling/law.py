@@ -1,6 +1,6 @@
 """The control law: replicas for the load that is expected when another one could be there. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, exp, inf, isfinite, sqrt
 from typing import NamedTuple
 
@@ -60,8 +60,10 @@ class ScaleInput:
     """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
-    due: float | None = None
-    """Replicas that finish everything by its deadline; None: there are no deadlines."""
+    patient: bool = False
+    """Whether all requests may wait for their deadline."""
+    due: float = 0.0
+    """Replicas that finish by its deadline all that may wait, if they do nothing else."""
     held: float | None = None
     """Requests that a gateway holds while no replica is there; None: nobody would hold them."""
     idle: float = 0.0
@@ -138,14 +140,31 @@ def decide(x: ScaleInput) -> Decision:
 
 
 def needed(x: ScaleInput) -> Need:
-    """Replicas for the forecast: by the class's utilization where only a throughput is known, else by its latency.
+    """Replicas for the forecast, and for what is due."""
+    if x.patient:
+        return Need(x.due, x.due, x.capacity, "deadline")
+    need = _for_arrivals(x)
+    if x.due <= 0:
+        return need
+    # what is due fills what the others leave, up to the point where every replica is full
+    full = x.demand.forecast / one_full(x)
+    return max(need, Need(full + x.due, full, x.capacity, "deadline"))
+
+
+def one_full(x: ScaleInput) -> float:
+    """Requests per second of one replica that is never idle."""
+    if x.step is None:
+        return x.capacity / max(x.demand.request_tokens, 1.0)
+    return capacity(x.step, x.demand.shape, replace(x.limits, itl=inf, utilization=1.0)).requests
+
+
+def _for_arrivals(x: ScaleInput) -> Need:
+    """By the class's utilization where only a throughput is known, else by its latency.
 
     Square-root staffing: the load, and `sigmas` standard deviations of it. Requests in service vary as their arrivals
     do (a replica takes `batch` of them), and the forecast itself is off by `error`.
     """
     d = x.demand
-    if x.due is not None:
-        return Need(x.due, x.due, x.capacity, "deadline")
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
