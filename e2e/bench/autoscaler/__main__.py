@@ -7,29 +7,19 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 
 from e2e.bench import record
-from e2e.bench.autoscaler import gate, jobs, report
-from e2e.bench.autoscaler.arms import arms
-from e2e.bench.autoscaler.cells import Cell
+from e2e.bench.autoscaler import report
 from e2e.bench.autoscaler.jobs import Ask
 from e2e.bench.autoscaler.pace import decide_100_models_ms
 from e2e.bench.autoscaler.pictures import picture
 from e2e.bench.autoscaler.traces import sources
+from e2e.bench.autoscaler.work import RUNS, everything
 
 PICTURES = Path("docs/pictures")
-RUNS = "wva_h100_autoscaling_runs"
-WORKERS = 2
-MAIN_ARMS = ("hpa", "knative", "kubeai")
-"""Which the targets name: tuned, with all seeds, and alone where it shall be quick."""
-WITHOUT_OPTIMUM = frozenset({"interactive_and_batch"})
-"""Its offline requests have no latency target: the bound is not theirs."""
-WEEK_ARMS = ("hpa", "kubeai")
-"""A run is six million requests: the strongest ones alone, tuned, and of the optimum the bound alone."""
+NOT_GATED = f"The recorded runs ({RUNS}) were not there: the simulator was not gated."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,19 +33,23 @@ def main(argv: Sequence[str]) -> int:
     if not asked.data.is_dir():
         print(f"{asked.data} is not there: make bench-autoscaler DATA=<folder of the measurements>", file=sys.stderr)
         return 1
+    began = time.monotonic()
     names, absent = available(asked.data, asked.trace, quick=asked.quick)
-    keys, parts = _gate(asked.data)
-    keys["decide_100_models_ms"] = round(decide_100_models_ms(), 2)
-    found = []
-    for one in outcomes(asked.data, names, quick=asked.quick):
-        print(f"{report.section(one)}\n", flush=True)
-        found.append(one)
-    found.sort(key=lambda one: names.index(one.name))
+    keys: dict[str, float] = {"decide_100_models_ms": round(decide_100_models_ms(), 2)}
+    found, gate = [], NOT_GATED
+    for one in everything(asked.data, names, quick=asked.quick):
+        if isinstance(one, report.Outcome):
+            found.append(one)
+            print(f"{report.section(one)}\n", flush=True)
+        elif one is not None:
+            keys |= {name: round(value, 3) for name, value in one[0].items()}
+            gate = one[1]
+            print(f"{gate}\n", flush=True)
     keys |= report.figures(found)
-    body = [record.conditions(), _conditions(absent, quick=asked.quick), report.promises(keys), *parts]
+    body = [record.conditions(), _conditions(absent, quick=asked.quick), report.promises(keys), gate]
     body += [f"{report.section(one)}{_picture(one, asked)}" for one in found]
     body.append(f"```json\n{json.dumps(keys, indent=2)}\n```")
-    print("\n\n".join([body[2], body[-1]]))
+    print("\n\n".join([body[2], body[-1], f"{(time.monotonic() - began) / 60:.0f} minutes"]))
     if not asked.no_publish:
         print(f"written to {record.publish('autoscaler', keys, chr(10).join(f'{part}{chr(10)}' for part in body))}")
     return 0
@@ -75,76 +69,13 @@ def available(data: Path, only: Sequence[str] | None, *, quick: bool) -> tuple[l
     return names, absent
 
 
-def _gate(data: Path) -> tuple[dict[str, float], list[str]]:
-    if not (data / RUNS).is_dir():
-        print(f"{RUNS} is not in {data}: the simulator was not gated", file=sys.stderr)
-        return {}, ["The recorded runs were not there: the simulator was not gated."]
-    began = time.monotonic()
-    print("gate ...", flush=True)
-    keys, section = gate.run(data)
-    print(f"{section}\n\n(gate: {time.monotonic() - began:.0f} s)\n", flush=True)
-    return {name: round(value, 3) for name, value in keys.items()}, [f"### The gate\n\n{section}"]
-
-
-def outcomes(data: Path, names: Sequence[str], *, quick: bool) -> Iterator[report.Outcome]:
-    """As traces are done. Each first gets its frame (ceiling, goal, static), then everything else."""
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
-        asks = {name: Ask(data, name, quick) for name in names}
-        frames = {executor.submit(jobs.frame, ask): name for name, ask in asks.items()}
-        rest: dict[str, list[Future[object]]] = {}
-        found: dict[str, jobs.Frame] = {}
-        for done in as_completed(frames):
-            name = frames[done]
-            found[name] = done.result()
-            print(f"{name}: static {found[name].static[0].level:g}, {time.strftime('%H:%M:%S')}", flush=True)
-            rest[name] = list(_submitted(executor, asks[name], found[name]))
-        for name in sorted(rest, key=names.index):
-            yield _outcome(asks[name], found[name], [future.result() for future in rest[name]])
-
-
-def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> Iterator[Future[object]]:
-    for seed in ask.seeds:
-        yield executor.submit(jobs.ours_job, ask, seed)
-    if ask.trace not in WITHOUT_OPTIMUM:
-        yield executor.submit(jobs.optimum_job, ask, frame)
-    week = ask.trace.endswith("_7d")
-    for name in WEEK_ARMS if week else MAIN_ARMS if ask.quick else arms():
-        if not week:
-            yield executor.submit(jobs.default_job, ask, name)
-        yield executor.submit(jobs.tuned_job, ask, name, frame.goal, all_seeds=name in MAIN_ARMS)
-    if ask.quick and ask.trace == "ramp":
-        yield executor.submit(jobs.default_job, ask, "latency")
-
-
-def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.Outcome:
-    cells: list[Cell] = []
-    best = None
-    for one in results:
-        if isinstance(one, jobs.Best):
-            best = one
-        elif isinstance(one, Cell):
-            cells.append(one)
-        elif isinstance(one, tuple):
-            cells += one
-    scenario = ask.scored(0)
-    return report.Outcome(
-        name=ask.trace,
-        frame=frame,
-        cells=jobs.named(tuple(cells)),
-        best=best,
-        long=scenario.long,
-        held_out=scenario.held_out,
-        several_pools=len(scenario.pools) > 1,
-    )
-
-
 def _conditions(absent: Sequence[str], *, quick: bool) -> str:
     words = (
         "Simulated. Attainment and cost are means (least to most) over three seeds for ours, static fleets and the "
         "tuned main baselines; all else, and seven days, have one. A baseline is tuned on another day, or another "
         "draw, for the least replica-hours that reach the goal."
     )
-    short = " QUICK: the first two hours of each trace, one seed, few baselines; targets are not judged by it."
+    short = " QUICK: the first hours of each trace, one seed, few baselines, no tuning on a whole day: no judgement."
     left = f" Left out: {'; '.join(absent)}." if absent else ""
     return f"{words}{short if quick else ''}{left}"
 

@@ -158,7 +158,7 @@ def misses(demand: Load, supplied: Supply, slack: float) -> Floats:
     room = supplied.work * (BIN + slack)
     excess = np.maximum(0.0, demand.seconds.sum(axis=1)[:, None] - room)
     found: Floats = np.zeros_like(excess)
-    for class_ in range(CLASSES):
+    for class_ in range(demand.seconds.shape[1]):
         seconds, requests = demand.seconds[:, class_, None], demand.requests[:, class_, None]
         taken = np.minimum(excess, seconds)
         found += np.where(seconds > 0, taken / np.maximum(seconds, 1e-12) * requests, 0.0)

@@ -1,6 +1,6 @@
 """One cell of the table: a controller on a trace. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -134,17 +134,36 @@ def _line(result: Result) -> list[tuple[float, int]]:
     return found
 
 
+def apart(scenario: Scenario) -> Scenario:
+    """With a pool of its own, of the same hardware, for offline requests, as the operator runs classes apart.
+    Controllers that count requests cannot tell them apart, and have one pool for both.
+    """
+    if not scenario.deadline:
+        return scenario
+    near = replace(scenario.pools[0], classes=frozenset({"interactive"}))
+    offline = replace(scenario.pools[0], name="offline", classes=frozenset({"batch"}))
+    return replace(scenario, pools=(near, offline))
+
+
 def ours(scenario: Scenario) -> Ours:
-    """The operator's law, with what a plan would tell of the trace's class: its medians and the planned step line."""
-    return Ours((Served(target(scenario), tuple(p.name for p in scenario.pools), speeds(scenario)),))
+    """The operator's law, with what a plan would tell of the trace's classes: medians and the planned step line."""
+    if not scenario.deadline:
+        names = tuple(pool.name for pool in scenario.pools)
+        speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
+        return Ours((Served(target(scenario), names, speeds),))
+    chat, offline = target(scenario, "interactive"), target(scenario, "batch")
+    offline = replace(
+        offline, placement="offline", profile="offline", minimum=0, ttft=None, itl=None, deadline=scenario.deadline
+    )
+    return Ours((Served(chat, ("near",)), Served(offline, ("offline",))))
 
 
-def target(scenario: Scenario) -> Target:
+def target(scenario: Scenario, class_: str | None = None) -> Target:
     """As a plan makes it."""
     pool, slo = scenario.pools[0], scenario.slo
-    engine, (prompt, output) = pool.engine, medians(scenario)
+    engine, (prompt, output) = pool.engine, medians(scenario, class_)
     return Target(
-        class_=scenario.name,
+        class_=class_ or scenario.name,
         placement=pool.name,
         profile=pool.name,
         replicas=scenario.start,
@@ -167,14 +186,13 @@ def target(scenario: Scenario) -> Target:
     )
 
 
-def speeds(scenario: Scenario) -> tuple[float, ...]:
-    """Planned tokens per second of a replica in each pool."""
-    return tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
-
-
-def medians(scenario: Scenario) -> tuple[float, float]:
+def medians(scenario: Scenario, class_: str | None = None) -> tuple[float, float]:
     """Prompt and output tokens, as a user declares them of a class."""
-    return float(np.median(scenario.trace.input)), float(np.median(scenario.trace.output))
+    trace = scenario.trace
+    mine = np.full(len(trace), True)
+    if class_ is not None and trace.class_ is not None:
+        mine = trace.class_ == trace.classes.index(class_)
+    return float(np.median(trace.input[mine])), float(np.median(trace.output[mine]))
 
 
 def full(engine: Engine, prompt: float, output: float) -> float:

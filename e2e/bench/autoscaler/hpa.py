@@ -42,6 +42,8 @@ class Stabilizer:
     def step(self, now: float, current: int, recommended: int) -> int:
         """Replicas from now on."""
         b = self._behavior
+        if not self._asked:
+            self._asked = ((now - 1e-3, current),)  # As Kubernetes does: nothing goes before a whole window was seen.
         longest = max(b.up_window, b.down_window)
         self._asked = (*(a for a in self._asked if a[0] > now - longest), (now, recommended))
         upper = max(count for at, count in self._asked if at == now or at > now - b.down_window)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
 from e2e.bench.autoscaler.bound import bound, load
-from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, ours, play
+from e2e.bench.autoscaler.cells import Cell, apart, attainment, cell, enough, ours, play
 from e2e.bench.autoscaler.optimum import optimum
 from e2e.bench.autoscaler.traces import Scenario, Source, sources
 from inferfleet.sim.result import Result
@@ -16,8 +16,8 @@ from inferfleet.sim.result import Result
 GOAL = 0.99
 SLACK = 0.003
 """Below the ceiling, where the ceiling is the tighter one."""
-QUICK = 2 * 3600.0
-"""Seconds of a trace, of which half tunes."""
+TUNING = 1800.0
+"""Seconds to tune on where it shall be quick."""
 LONG_INTERVAL = 10.0
 """Seconds between looks of controllers that do not look."""
 
@@ -43,12 +43,12 @@ class Ask:
     def scored(self, seed: int) -> Scenario:
         """To compare on."""
         made = self.source.make(self.data, seed)
-        return made.until(QUICK) if self.quick else made
+        return made.until(made.short) if self.quick else made
 
     def tuning(self) -> Scenario:
         """To tune baselines on."""
         made = self.source.tune(self.data, 0)
-        return made.until(QUICK / 2) if self.quick else made
+        return made.until(TUNING) if self.quick else made
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
 
 def ours_job(ask: Ask, seed: int) -> Cell:
     """The operator's law, every two seconds as in the operator."""
-    scenario = ask.scored(seed)
+    scenario = apart(ask.scored(seed))
     return cell(play(scenario, ours(scenario), 2.0, seed), scenario, "ours", 0.0, seed)
 
 

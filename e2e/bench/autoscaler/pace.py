@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 
 from e2e.bench.autoscaler import scripted, traces
-from e2e.bench.autoscaler.cells import play, speeds, target
+from e2e.bench.autoscaler.cells import full, medians, play, target
 from inferfleet.sim.operator_law import Ours, Served
 from inferfleet.sim.types import Seen
 
@@ -21,8 +21,9 @@ class _Many:
     def __init__(self, scenario: traces.Scenario) -> None:
         one = target(scenario)
         pools = tuple(pool.name for pool in scenario.pools)
+        speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
         targets = (replace(one, class_=f"class-{i}", profile=f"profile-{i}") for i in range(MODELS))
-        self._ours = Ours(tuple(Served(each, pools, speeds(scenario)) for each in targets))
+        self._ours = Ours(tuple(Served(each, pools, speeds) for each in targets))
         self.took: list[float] = []
 
     def decide(self, seen: Seen) -> Mapping[str, int]:

@@ -18,13 +18,20 @@ class Average:
         self._span = span
         self._noted: deque[tuple[float, float]] = deque()
         self._sum = 0.0
+        self._first: float | None = None
 
     def note(self, at: float, value: float) -> None:
         """Times must rise."""
+        self._first = at if self._first is None else self._first
         self._noted.append((at, value))
         self._sum += value
         while self._noted[0][0] <= at - self._span:
             self._sum -= self._noted.popleft()[1]
+
+    @property
+    def covered(self) -> bool:
+        """Whether its span has passed since the first note: before, the fleet that is there may well be needed."""
+        return self._first is not None and self._noted[-1][0] - self._first >= self._span * 0.9
 
     @property
     def value(self) -> float:
@@ -76,6 +83,8 @@ class Knative:
             if max(stable, panic) > self._most:
                 self._panicked, self._most = seen.now, max(stable, panic)
             wanted = self._most
+        current = room(seen, pool).wanted
+        wanted = max(wanted, current) if not self._stable.covered else wanted
         return {pool: self._bounds.clip(self._last(seen, wanted))}
 
     def _within(self, wanted: int, ready: int) -> int:
@@ -127,6 +136,6 @@ class KubeAi:
         current = room(seen, pool).wanted
         wanted = self._bounds.clip(ceil(self._mean.value / self._target - 1e-9))
         self._fewer = self._fewer + 1 if wanted < current else 0
-        if wanted < current and self._fewer < self.PATIENCE:
+        if wanted < current and (self._fewer < self.PATIENCE or not self._mean.covered):
             return {}
         return {pool: wanted}

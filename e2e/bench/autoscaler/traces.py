@@ -55,6 +55,8 @@ class Scenario:
     """24 h or more: the targets on the optimum and on static fleets hold for it."""
     held_out: bool = False
     """Nothing was tuned on it."""
+    short: float = 1.5 * HOUR
+    """What is run of it where it shall be quick: as far as its events."""
 
     def until(self, seconds: float) -> "Scenario":
         """Its first part. Events after it never come."""
@@ -75,11 +77,11 @@ class Source:
 
 
 def ready(trace: Trace) -> int:
-    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to six tenths."""
+    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to four tenths."""
     first = trace.between(0.0, 600.0)
     each = 1 / ANCHOR.prefill_rate, ANCHOR.per_sequence
     work = float(first.input.sum() * each[0] + first.output.sum() * each[1]) / 600.0
-    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.6))
+    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.4))
 
 
 def scored_day(found: servegen.Statistics) -> tuple[float, bool]:
@@ -132,27 +134,30 @@ def ramp(seed: int) -> Scenario:
 def burst(seed: int) -> Scenario:
     """Nothing, 20 minutes of traffic, nothing, 10 minutes, nothing; from zero replicas."""
     rate = scripted.steps((0.0, 1800.0), (10.0, 1200.0), (0.0, 2400.0), (5.0, 600.0), (0.0, 1200.0))
-    return Scenario("zero_burst_zero", scripted.drawn(rate, 2 * HOUR, seed), 2 * HOUR, start=0, minimum=0)
+    return Scenario(
+        "zero_burst_zero", scripted.drawn(rate, 2 * HOUR, seed), 2 * HOUR, start=0, minimum=0, short=2 * HOUR
+    )
 
 
 def constant(seed: int) -> Scenario:
     """Two hours at ten requests per second; the second, after it settled, must see no change."""
     rate = scripted.steps((10.0, 2 * HOUR))
-    return Scenario("constant", scripted.drawn(rate, 2 * HOUR, seed), 2 * HOUR, start=4)
+    trace = scripted.drawn(rate, 2 * HOUR, seed)
+    return Scenario("constant", trace, 2 * HOUR, start=ready(trace), short=2 * HOUR)
 
 
 def exhausted(seed: int) -> Scenario:
-    """Four hours up and down; the near pool has room for three where five are needed, and room again after."""
+    """Four hours up and down; the near pool has room for six where ten are needed, and room again after."""
     trace = scripted.drawn(scripted.wave(4.0, 20.0, 4 * HOUR), 4 * HOUR, seed)
-    events = (Limit(0.75 * HOUR, "near", 3), Limit(3 * HOUR, "near", 64))
-    return Scenario("pool_exhausted", trace, 4 * HOUR, (POOL, FAR), events=events)
+    events = (Limit(0.75 * HOUR, "near", 6), Limit(3 * HOUR, "near", 64))
+    return Scenario("pool_exhausted", trace, 4 * HOUR, (POOL, FAR), events=events, start=ready(trace))
 
 
 def lost(seed: int) -> Scenario:
-    """Three hours at 15 requests per second; after one a node fails with two replicas: there is room for three."""
+    """Three hours at 15 requests per second; after one a node fails with four of ten replicas, and its room."""
     trace = scripted.drawn(scripted.steps((15.0, 3 * HOUR)), 3 * HOUR, seed)
-    events = (Limit(HOUR, "near", 3), Lost(HOUR, "near", 2))
-    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=5)
+    events = (Limit(HOUR, "near", 6), Lost(HOUR, "near", 4))
+    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=10)
 
 
 def mixed(seed: int) -> Scenario:
@@ -160,13 +165,13 @@ def mixed(seed: int) -> Scenario:
     chat = scripted.drawn(scripted.wave(4.0, 14.0, 6 * HOUR), 6 * HOUR, seed)
     offline = scripted.drawn(_jobs, 5 * HOUR, seed + 1, scripted.SUMMARIES)
     trace = scripted.together(chat, offline)
-    return Scenario("interactive_and_batch", trace, 6 * HOUR, start=3, deadline=HOUR)
+    return Scenario("interactive_and_batch", trace, 6 * HOUR, start=ready(chat), deadline=HOUR)
 
 
 def blind(seed: int) -> Scenario:
     """Two hours up and down; for ten minutes of the rise no metrics can be had."""
     trace = scripted.drawn(scripted.wave(4.0, 14.0, 2 * HOUR), 2 * HOUR, seed)
-    return Scenario("blind", trace, 2 * HOUR, events=(Blind(1500.0, 2100.0),))
+    return Scenario("blind", trace, 2 * HOUR, events=(Blind(1500.0, 2100.0),), start=ready(trace))
 
 
 def _jobs(at: Floats) -> Floats:

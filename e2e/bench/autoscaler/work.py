@@ -1,0 +1,87 @@
+"""Who runs what: the gate and all jobs in two processes, and what comes back. Prints as traces are done."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from e2e.bench.autoscaler import gate, jobs, report
+from e2e.bench.autoscaler.arms import arms
+from e2e.bench.autoscaler.cells import Cell
+from e2e.bench.autoscaler.jobs import Ask
+
+RUNS = "wva_h100_autoscaling_runs"
+WORKERS = 2
+MAIN_ARMS = ("hpa", "knative", "kubeai")
+"""Which the targets name: tuned, with all seeds, and alone where it shall be quick."""
+WITHOUT_OPTIMUM = frozenset({"interactive_and_batch"})
+"""Its offline requests have no latency target: the bound is not theirs."""
+WEEK_ARMS = ("hpa", "kubeai")
+"""A run is six million requests: the strongest ones alone, tuned, and of the optimum the bound alone."""
+QUICK_RAMP = ("latency",)
+Gated = tuple[Mapping[str, float], str]
+
+
+def gated(data: Path) -> Gated | None:
+    """Figures and a section; None without the recorded runs."""
+    return gate.run(data) if (data / RUNS).is_dir() else None
+
+
+def everything(data: Path, names: Sequence[str], *, quick: bool) -> Iterator[Gated | report.Outcome | None]:
+    """The gate first, then each trace: its frame (ceiling, goal, static), and what is judged by it."""
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
+        gate_ = executor.submit(gated, data)
+        asks = {name: Ask(data, name, quick) for name in names}
+        frames = {executor.submit(jobs.frame, ask): name for name, ask in asks.items()}
+        rest: dict[str, list[Future[object]]] = {}
+        found: dict[str, jobs.Frame] = {}
+        for done in as_completed(frames):
+            name = frames[done]
+            found[name] = done.result()
+            print(f"{time.strftime('%H:%M:%S')} {name}: static {found[name].static[0].level:g}", flush=True)
+            rest[name] = list(_submitted(executor, asks[name], found[name]))
+        yield gate_.result()
+        for name in sorted(rest, key=names.index):
+            yield _outcome(asks[name], found[name], [future.result() for future in rest[name]])
+
+
+def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> Iterator[Future[object]]:
+    for seed in ask.seeds:
+        yield executor.submit(jobs.ours_job, ask, seed)
+    if ask.trace not in WITHOUT_OPTIMUM:
+        yield executor.submit(jobs.optimum_job, ask, frame)
+    week = ask.trace.endswith("_7d")
+    for name in WEEK_ARMS if week else quick_arms(ask) if ask.quick else arms():
+        if not week:
+            yield executor.submit(jobs.default_job, ask, name)
+        yield executor.submit(jobs.tuned_job, ask, name, frame.goal, all_seeds=name in MAIN_ARMS)
+
+
+def quick_arms(ask: Ask) -> tuple[str, ...]:
+    """Beside recorded traffic, the main ones; beside what is scripted, none, but for the ramp, which is published."""
+    if ask.trace == "ramp":
+        return (*MAIN_ARMS, *QUICK_RAMP)
+    return MAIN_ARMS if ask.source.needs else ()
+
+
+def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.Outcome:
+    cells: list[Cell] = []
+    best = None
+    for one in results:
+        if isinstance(one, jobs.Best):
+            best = one
+        elif isinstance(one, Cell):
+            cells.append(one)
+        elif isinstance(one, tuple):
+            cells += one
+    scenario = ask.scored(0)
+    return report.Outcome(
+        name=ask.trace,
+        frame=frame,
+        cells=jobs.named(tuple(cells)),
+        best=best,
+        long=scenario.long,
+        held_out=scenario.held_out,
+        several_pools=len(scenario.pools) > 1,
+    )
