@@ -77,11 +77,11 @@ class Source:
 
 
 def ready(trace: Trace) -> int:
-    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to four tenths."""
+    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to six tenths."""
     first = trace.between(0.0, 600.0)
     each = 1 / ANCHOR.prefill_rate, ANCHOR.per_sequence
     work = float(recorded.fresh(first).sum() * each[0] + first.output.sum() * each[1]) / 600.0
-    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.4))
+    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.6))
 
 
 def scored_day(found: servegen.Statistics) -> tuple[float, bool]:
