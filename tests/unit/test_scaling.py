@@ -207,7 +207,7 @@ def test_an_idle_pod_says_nothing_about_capacity() -> None:
 
 
 def test_an_absurd_observation_is_bounded_by_the_benchmark() -> None:
-    hung = steady(requests=0, waiting=3, running=4, capacity=100)
+    hung = tuple(replace(s, finished=9.0) for s in steady(requests=0, waiting=3, running=4, capacity=100))
     known: Measured | None = None
     for _ in range(100):
         known = capacity(known, [hung], 30.0, Unit.GENERATED)

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inferfleet.scaling import demand
 from inferfleet.scaling.arrivals import Arrivals, Count, add, outlook
+from inferfleet.scaling.demand import Traffic
 from inferfleet.scaling.late import Late, Promise, highest_load, mean_load, observe, over
 from inferfleet.scaling.learn import BOUNDS, Fit, learn, solve
+from inferfleet.scaling.ledger import saturated
 from inferfleet.scaling.signal import PodSample, Window
 from inferfleet.scaling.step import Step
 
@@ -144,3 +147,23 @@ def test_a_share_of_a_bucket_counts_linearly() -> None:
     before, after = ((1.0, 0.0), (3.0, 0.0), (float("inf"), 0.0)), ((1.0, 50.0), (3.0, 90.0), (float("inf"), 100.0))
     assert over(before, after, 2.0) == pytest.approx(10 + 20)
     assert over((), (), 2.0) == 0.0
+
+
+def test_pods_that_answer_at_different_moments_are_counted_once() -> None:
+    """Each pod has two requests a second, and answers a little after the one before."""
+    base = [pod(2.0, LINE, start=0.3 * number) for number in range(5)]
+    pods = [tuple(replace(s, arrivals=2.0 * (s.at - w[0].at)) for s in w) for w in base]
+    known = Traffic()
+    for end in range(4, 32, 2):
+        known = count([tuple(s for s in w if s.at <= end + 1.5) for w in pods], known)
+    assert outlook(known.arrivals, 190.0).level == pytest.approx(10, rel=0.06)
+
+
+def count(windows: list[Window], known: Traffic) -> Traffic:
+    return demand.observe(known, windows, 190.0)
+
+
+def test_a_pod_that_has_not_used_all_its_slots_yet_says_nothing_of_its_capacity() -> None:
+    busy = tuple(replace(s, waiting=3.0, running=256.0, finished=100.0) for s in pod(2.0, LINE))
+    assert not saturated(busy, 30.0)
+    assert saturated(tuple(replace(s, finished=300.0) for s in busy), 30.0)

@@ -31,7 +31,14 @@ def capacity(known: Measured | None, windows: Iterable[Window], now: float, unit
 
 
 def saturated(window: Window, now: float) -> bool:
-    """Whether requests waited in every sample of a whole span: only then is the rate the capacity."""
+    """Whether requests waited in every sample of a whole span: only then is the rate the capacity.
+
+    And only once every slot was used before: a cold start is no speed.
+    """
     inside = [s for s in window if s.at >= now - SPAN]
     covered = len(inside) >= 3 and inside[-1].at - inside[0].at >= 0.6 * SPAN
-    return covered and all(s.waiting > 0 and s.running >= s.slots for s in inside)
+    return (
+        covered
+        and inside[0].finished >= inside[0].slots
+        and all(s.waiting > 0 and s.running >= s.slots for s in inside)
+    )
