@@ -95,6 +95,7 @@ def _rooms(limits: tuple[int, ...], wanted: tuple[int, ...]) -> list[Room]:
         ((9, 5), (5, 3), 5, 5, (), (5, 0)),
         ((2, 9), (2, 0), 4, 2, (100.0, 50.0), (2, 6)),
         ((4, 1), (4, 0), 5, 4, (100.0, 50.0), (4, 0)),
+        ((15, 20), (15, 0), 20, 15, (100.0, 99.0), (15, 5)),
     ],
     ids=[
         "all in the first",
@@ -104,6 +105,7 @@ def _rooms(limits: tuple[int, ...], wanted: tuple[int, ...]) -> list[Room]:
         "and goes then",
         "slower replicas set the pace of all",
         "one that slows down more than it adds is left out",
+        "never more than the workload's maximum together",
     ],
 )
 def test_replicas_are_spread_over_pools(

@@ -120,7 +120,8 @@ def spread(served: Served, rooms: list[Room], asked: int, serving: int) -> dict[
     for i, room in enumerate(rooms[1:], start=1):
         missing = asked - as_first(served, counts)
         slowest = min(served.ratio(j) for j in range(i + 1) if j == i or counts[j])
-        more = min(room.limit, max(0, ceil(asked / slowest - ROUNDING) - sum(counts))) if missing > 0 else 0
+        needed = min(ceil(asked / slowest - ROUNDING), served.target.maximum) - sum(counts)
+        more = min(room.limit, max(0, needed)) if missing > 0 else 0
         helps = as_first(served, [*counts, more]) > as_first(served, counts)
         counts.append(more if helps else 0)
     if serving < counts[0]:
