@@ -77,11 +77,11 @@ class Source:
 
 
 def ready(trace: Trace) -> int:
-    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to four tenths."""
+    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to six tenths."""
     first = trace.between(0.0, 600.0)
     each = 1 / ANCHOR.prefill_rate, ANCHOR.per_sequence
-    work = float(first.input.sum() * each[0] + first.output.sum() * each[1]) / 600.0
-    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.4))
+    work = float(recorded.fresh(first).sum() * each[0] + first.output.sum() * each[1]) / 600.0
+    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.6))
 
 
 def scored_day(found: servegen.Statistics) -> tuple[float, bool]:
@@ -122,7 +122,9 @@ def mooncake(data: Path, kind: str) -> Scenario:
     trace = recorded.mooncake(data / MOONCAKE.format(kind))
     router = Router(Policy.PREFIX)
     seconds = float(trace.at[-1])
-    return Scenario(f"mooncake_{kind}", trace, seconds, start=6, router=router, held_out=kind == "conversation")
+    return Scenario(
+        f"mooncake_{kind}", trace, seconds, start=ready(trace), router=router, held_out=kind == "conversation"
+    )
 
 
 def ramp(seed: int) -> Scenario:
@@ -147,17 +149,17 @@ def constant(seed: int) -> Scenario:
 
 
 def exhausted(seed: int) -> Scenario:
-    """Four hours up and down; the near pool has room for six where ten are needed, and room again after."""
+    """Four hours up and down; the near pool has room for four where eight are needed, and room again after."""
     trace = scripted.drawn(scripted.wave(4.0, 20.0, 4 * HOUR), 4 * HOUR, seed)
-    events = (Limit(0.75 * HOUR, "near", 6), Limit(3 * HOUR, "near", 64))
+    events = (Limit(0.75 * HOUR, "near", 4), Limit(3 * HOUR, "near", 64))
     return Scenario("pool_exhausted", trace, 4 * HOUR, (POOL, FAR), events=events, start=ready(trace))
 
 
 def lost(seed: int) -> Scenario:
-    """Three hours at 15 requests per second; after one a node fails with four of ten replicas, and its room."""
+    """Three hours at 15 requests per second; after one a node fails with three replicas: there is room for three."""
     trace = scripted.drawn(scripted.steps((15.0, 3 * HOUR)), 3 * HOUR, seed)
-    events = (Limit(HOUR, "near", 6), Lost(HOUR, "near", 4))
-    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=10)
+    events = (Limit(HOUR, "near", 3), Lost(HOUR, "near", 3))
+    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=ready(trace))
 
 
 def mixed(seed: int) -> Scenario:
