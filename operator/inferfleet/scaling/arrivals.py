@@ -115,6 +115,8 @@ def _means(counts: tuple[Count, ...]) -> Iterator[tuple[float, float]]:
     """(requests per second, seconds) of the newest 1, 2, 3, ... spans; the newest of all may still be filling."""
     seconds = requests = 0.0
     spans = 0
+    if len(counts) > 1 and counts[-2].requests == 0 and counts[-1].seconds < SPAN:
+        yield counts[-1].requests / counts[-1].seconds, counts[-1].seconds  # who wakes up cannot wait for a whole span
     for c in reversed(counts):
         seconds, requests = seconds + c.seconds, requests + c.requests
         spans += c.seconds >= SPAN

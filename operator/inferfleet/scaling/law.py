@@ -162,18 +162,19 @@ def _for_arrivals(x: ScaleInput) -> Need:
     """By the class's utilization where only a throughput is known, else by its latency.
 
     Square-root staffing: the load, and `sigmas` standard deviations of it. Requests in service vary as their arrivals
-    do (a replica takes `batch` of them), and the forecast itself is off by `error`.
+    do (a replica takes `batch` of them). The forecast itself is off by `error`, once: it is corrected within a boot.
+    Slots, cache and chunk are not planned beyond the class's utilization either, whichever asks for more.
     """
     d = x.demand
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
-    one = capacity(x.step, d.shape, x.limits)
-    load = d.forecast / one.requests
-    spread = sqrt(load * d.dispersion / one.batch + (load * d.error) ** 2)
-    by_batch = load + x.latency.sigmas * spread
+    one, full = capacity(x.step, d.shape, x.limits), capacity(x.step, d.shape, replace(x.limits, utilization=1.0))
+    load = d.forecast / full.requests
+    spread = sqrt(x.latency.sigmas**2 * load * d.dispersion / full.batch + (load * d.error) ** 2)
+    by_batch = max(load + spread, d.forecast / one.requests)
     prefill = d.shape.prompt * x.step.per_prompt
-    busiest = d.forecast * prefill * (1 + (x.latency.sigmas * spread / load if load else 0.0))
+    busiest = d.forecast * prefill * (1 + (spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
     by_share = d.arriving * work(x.step, d.shape) / x.busiest
     needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
