@@ -22,9 +22,8 @@ from inferfleet.scaling.trim import Trim, trimmed
 
 __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
-CAREFUL = 0.85
-"""Part of the late requests that are promised which is aimed at: waits are what is measured, and a long prompt also
-takes longer to read beside many others."""
+CAREFUL = 0.8
+"""Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 ENDLESS = float("inf")
@@ -208,10 +207,10 @@ def _latency(target: Target) -> Latency:
 
 
 def _promise(target: Target, step: Step) -> Promise:
-    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    """The class's target is for its median prompt, which takes its time also where nobody waits, and a step at least."""
     ttft = target.ttft or ENDLESS
     reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
-    wait = max(ttft - target.prompt_tokens * reading, ttft / 2)
+    wait = max(ttft - target.prompt_tokens * reading - (target.itl or 0.0), ttft / 2)
     return Promise(target.itl or ENDLESS, wait, CAREFUL * (1 - target.percentile / 100))
 
 
