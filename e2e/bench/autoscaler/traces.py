@@ -72,7 +72,7 @@ class Source:
     make: Callable[[Path, int], Scenario]
     tune: Callable[[Path, int], Scenario]
     needs: str = ""
-    """File below the data; empty: none."""
+    """Pattern of its file below the data; empty: none."""
     seeds: int = 3
 
 
@@ -110,9 +110,11 @@ def week(data: Path, model: str, seed: int) -> Scenario:
 
 
 def azure(data: Path, kind: str, copies: int, seed: int, *, tune: bool = False) -> Scenario:
-    """The hour after its first 30 minutes, which are for tuning; all of `code` is held out."""
+    """`conv` after its first 30 minutes, which are for tuning; `code`, which is held out, as it is."""
     trace = recorded.azure(data / AZURE.format(kind), copies, seed)
     half, end = HOUR / 2, float(trace.at[-1])
+    if kind == "code":
+        return Scenario("azure_code", trace, end, start=ready(trace), held_out=True)
     part = trace.between(0.0, half) if tune else trace.between(half, end)
     return Scenario(f"azure_{kind}", part, half if tune else end - half, start=ready(part), held_out=not tune)
 
@@ -183,7 +185,7 @@ def _jobs(at: Floats) -> Floats:
 
 AZURE = "azure_llm_2023/AzureLLMInferenceTrace_{}.csv"
 MOONCAKE = "mooncake/{}_trace.jsonl"
-SERVEGEN = "servegen/language_{}_trace.csv.gz"
+SERVEGEN = "servegen/*_{}_trace.csv.gz"
 MODELS = ("m-large", "m-mid", "m-small")
 
 
@@ -207,14 +209,17 @@ def _week(model: str) -> Source:
 def _azure(kind: str, copies: int) -> Source:
     return Source(
         lambda data, seed: azure(data, kind, copies, seed),
-        lambda data, seed: azure(data, kind, copies, seed, tune=True),
+        lambda data, seed: azure(data, "conv", 2, seed, tune=True),
         AZURE.format(kind),
     )
 
 
 def _mooncake(kind: str) -> Source:
     return Source(
-        lambda data, seed: mooncake(data, kind), lambda data, seed: mooncake(data, kind), MOONCAKE.format(kind), 1
+        lambda data, seed: mooncake(data, kind),
+        lambda data, seed: mooncake(data, "synthetic"),
+        MOONCAKE.format(kind),
+        1,
     )
 
 
