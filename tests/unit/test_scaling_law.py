@@ -229,7 +229,9 @@ def test_small_fleets_get_more_headroom_than_large_ones() -> None:
 
 def test_a_round_can_be_written_down() -> None:
     loop = Loop(lambda at: 8.0).run(60)
-    assert dumps(asdict(loop.rounds[-1].record))
+    found = loop.rounds[-1].record
+    assert found is not None
+    assert dumps(asdict(found))
 
 
 BATCH = replace(TARGET, ttft=None, itl=None, step=None, deadline=3600.0, planned_capacity=1600.0)
