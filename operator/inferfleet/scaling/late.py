@@ -65,13 +65,15 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
     seen = [found for window in windows if (found := _pod(window, now, promise, step))]
     calm = [s for s in seen if s.load < mean_load(step, promise.itl)] if _calm(seen) else []
     requests = sum(s.requests for s in calm)
+    # of all pods together: the power of a noisy load is more than that of its mean, which is what is decided
+    load = sum(s.load for s in calm) / max(1, len(calm))
     seconds = min(now - known.at, BUDGET_MEMORY)
     short = exp(-min(requests / MEMORY, seconds / MEMORY_SECONDS))
     long = exp(-seconds / BUDGET_MEMORY)
     return Late(
         at=now,
         late=known.late * short + sum(s.late for s in calm),
-        powers=known.powers * short + sum(s.requests * s.load**POWER for s in calm),
+        powers=known.powers * short + requests * load**POWER,
         requests=known.requests * short + requests,
         budget_late=known.budget_late * long + sum(s.late for s in seen),
         budget_requests=known.budget_requests * long + sum(s.requests for s in seen),

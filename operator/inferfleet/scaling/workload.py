@@ -23,7 +23,7 @@ from inferfleet.scaling.trim import Trim, trimmed
 
 __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
-CAREFUL = 0.8
+CAREFUL = 0.9
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
