@@ -17,7 +17,6 @@ from e2e.bench.autoscaler.bound import (
     Load,
     bound,
     cheapest,
-    fresh,
     limits,
     load,
     misses,
@@ -28,6 +27,7 @@ from e2e.bench.autoscaler.bound import (
 from e2e.bench.autoscaler.cells import Cell
 from e2e.bench.autoscaler.optimum import Schedule, completed, floor, optimum
 from e2e.bench.autoscaler.pictures import picture
+from e2e.bench.autoscaler.recorded import fresh
 from inferfleet.sim.types import Limit, Seen, Trace
 
 
@@ -221,6 +221,11 @@ def test_the_largest_setting_that_reaches_the_goal_is_the_best_one() -> None:
     assert level in arms()["hpa"].grid
     found = cells.play(scenario, arms()["hpa"].make(level, jobs.bounds(scenario), scenario.slo), 5.0)
     assert found.attainment(scenario.slo) >= 0.98
+
+
+@given(st.integers(1, 60), st.integers(0, 80), st.integers(0, 5))
+def test_the_smallest_fleet_is_found_whatever_the_guess(least: int, guess: int, minimum: int) -> None:
+    assert jobs.smallest(lambda n: n >= least, guess, minimum, 64) == max(least, minimum)
 
 
 def test_the_picture_is_well_formed_and_names_what_it_draws() -> None:

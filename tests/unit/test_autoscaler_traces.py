@@ -79,6 +79,11 @@ def test_a_client_needs_both_lengths_to_lend_its_own(data: Path) -> None:
     assert set(servegen.sample(found, 0.0, 3600.0, seed=5).input) <= set(range(100, 401))
 
 
+def test_a_model_that_is_not_there_is_said_to_be_absent_with_the_names_that_were_looked_for(data: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no servegen/\*_m-y_trace.csv.gz"):
+        servegen.load(data, "m-y")
+
+
 def test_the_day_after_the_first_week_is_scored_where_it_is_there(data: Path) -> None:
     found = servegen.load(data, "m-x")
     assert traces.scored_day(found) == (7 * servegen.DAY, True)

@@ -61,7 +61,7 @@ def available(data: Path, only: Sequence[str] | None, *, quick: bool) -> tuple[l
     for name, source in sources().items():
         if (only and name not in only) or (quick and name.endswith("_7d")):
             continue
-        if source.needs and not (data / source.needs).is_file():
+        if source.needs and not any(data.glob(source.needs)):
             absent.append(f"{name}: {source.needs} is not in the folder of measurements")
             print(f"{absent[-1]}; its row is left out", file=sys.stderr)
             continue

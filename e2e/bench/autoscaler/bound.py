@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
+from e2e.bench.autoscaler.recorded import fresh
 from e2e.bench.autoscaler.traces import Scenario
-from inferfleet.sim.types import BLOCK_TOKENS, Engine, Floats, Ints, Limit, Pool, Slo, Trace
+from inferfleet.sim.types import Engine, Floats, Ints, Limit, Pool, Slo, Trace
 
 Put = Callable[[Floats, Floats], None]
 BIN = 30.0
@@ -97,19 +98,6 @@ def _spread(put: Put, trace: Trace, work: Floats, span: Floats) -> None:
         if np.all(stop >= end):
             return
         begin = stop
-
-
-def fresh(trace: Trace) -> Ints:
-    """Prompt tokens without the blocks that any request before had: at best these are cached where it goes."""
-    if not trace.prefix:
-        return trace.input
-    seen: set[int] = set()
-    found = trace.input.copy()
-    for i, blocks in enumerate(trace.prefix):
-        known = sum(1 for block in blocks if block in seen)
-        found[i] = max(1, found[i] - known * BLOCK_TOKENS)
-        seen.update(blocks)
-    return found
 
 
 @dataclass(frozen=True)

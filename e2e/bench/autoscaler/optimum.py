@@ -19,7 +19,7 @@ from inferfleet.sim.types import Controller, Floats, Ints, Seen
 Simulate = Callable[[Scenario, Controller], Result]
 OFFSETS = (-1, 0, 1, 3, 6)
 """Replicas above the work, for the table."""
-ROUNDS = 4
+ROUNDS = 3
 SMOOTH = 3
 """Bins on either side whose work a count must bear: a queue reaches so far."""
 NEVER = 1e6

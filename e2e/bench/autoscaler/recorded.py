@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inferfleet.sim.types import Floats, Trace
+from inferfleet.sim.types import BLOCK_TOKENS, Floats, Ints, Trace
 
 JITTER = 0.5
 """Seconds that a copy of a request is moved at most, either way: copies at one moment would be batches."""
@@ -50,3 +50,16 @@ def mooncake(file: Path) -> Trace:
         np.array([max(1, row["output_length"]) for row in rows], dtype=np.int64),
         tuple(tuple(row["hash_ids"]) for row in rows),
     )
+
+
+def fresh(trace: Trace) -> Ints:
+    """Prompt tokens without the blocks that any request before had: at best these are cached where it goes."""
+    if not trace.prefix:
+        return trace.input
+    seen: set[int] = set()
+    found = trace.input.copy()
+    for i, blocks in enumerate(trace.prefix):
+        known = sum(1 for block in blocks if block in seen)
+        found[i] = max(1, found[i] - known * BLOCK_TOKENS)
+        seen.update(blocks)
+    return found

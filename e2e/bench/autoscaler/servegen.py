@@ -9,7 +9,14 @@ __all__ = ["DAY", "REFERENCE_RATE", "TUNING_DAYS", "WINDOW", "Statistics", "draw
 
 
 def load(data: Path, model: str) -> Statistics:
-    """Read `DATA/servegen/language_<model>_*.csv.gz`. FileNotFoundError where they are not there."""
-    folder = data / "servegen"
-    rates, lengths = (folder / f"language_{model}_{kind}.csv.gz" for kind in ("trace", "lengths"))
-    return servegen.load(rates, lengths)
+    """Read `DATA/servegen/*_<model>_{trace,lengths}.csv.gz`. FileNotFoundError where they are not there."""
+    return servegen.load(_file(data, model, "trace"), _file(data, model, "lengths"))
+
+
+def _file(data: Path, model: str, what: str) -> Path:
+    """The names begin with a kind of models, which need not be known."""
+    pattern = f"servegen/*_{model}_{what}.csv.gz"
+    found = sorted(data.glob(pattern))
+    if not found:
+        raise FileNotFoundError(f"{data} has no {pattern}")
+    return found[0]

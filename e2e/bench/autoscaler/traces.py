@@ -72,16 +72,16 @@ class Source:
     make: Callable[[Path, int], Scenario]
     tune: Callable[[Path, int], Scenario]
     needs: str = ""
-    """File below the data; empty: none."""
+    """Pattern of its file below the data; empty: none."""
     seeds: int = 3
 
 
 def ready(trace: Trace) -> int:
-    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to four tenths."""
+    """Replicas that run at second 0, whoever decides from then on: what the first ten minutes fill to six tenths."""
     first = trace.between(0.0, 600.0)
     each = 1 / ANCHOR.prefill_rate, ANCHOR.per_sequence
-    work = float(first.input.sum() * each[0] + first.output.sum() * each[1]) / 600.0
-    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.4))
+    work = float(recorded.fresh(first).sum() * each[0] + first.output.sum() * each[1]) / 600.0
+    return max(2, ceil(work / (1 - ANCHOR.base / SLO.itl) / 0.6))
 
 
 def scored_day(found: servegen.Statistics) -> tuple[float, bool]:
@@ -110,9 +110,11 @@ def week(data: Path, model: str, seed: int) -> Scenario:
 
 
 def azure(data: Path, kind: str, copies: int, seed: int, *, tune: bool = False) -> Scenario:
-    """The hour after its first 30 minutes, which are for tuning; all of `code` is held out."""
+    """`conv` after its first 30 minutes, which are for tuning; `code`, which is held out, as it is."""
     trace = recorded.azure(data / AZURE.format(kind), copies, seed)
     half, end = HOUR / 2, float(trace.at[-1])
+    if kind == "code":
+        return Scenario("azure_code", trace, end, start=ready(trace), held_out=True)
     part = trace.between(0.0, half) if tune else trace.between(half, end)
     return Scenario(f"azure_{kind}", part, half if tune else end - half, start=ready(part), held_out=not tune)
 
@@ -122,7 +124,9 @@ def mooncake(data: Path, kind: str) -> Scenario:
     trace = recorded.mooncake(data / MOONCAKE.format(kind))
     router = Router(Policy.PREFIX)
     seconds = float(trace.at[-1])
-    return Scenario(f"mooncake_{kind}", trace, seconds, start=6, router=router, held_out=kind == "conversation")
+    return Scenario(
+        f"mooncake_{kind}", trace, seconds, start=ready(trace), router=router, held_out=kind == "conversation"
+    )
 
 
 def ramp(seed: int) -> Scenario:
@@ -147,17 +151,17 @@ def constant(seed: int) -> Scenario:
 
 
 def exhausted(seed: int) -> Scenario:
-    """Four hours up and down; the near pool has room for six where ten are needed, and room again after."""
+    """Four hours up and down; the near pool has room for four where eight are needed, and room again after."""
     trace = scripted.drawn(scripted.wave(4.0, 20.0, 4 * HOUR), 4 * HOUR, seed)
-    events = (Limit(0.75 * HOUR, "near", 6), Limit(3 * HOUR, "near", 64))
+    events = (Limit(0.75 * HOUR, "near", 4), Limit(3 * HOUR, "near", 64))
     return Scenario("pool_exhausted", trace, 4 * HOUR, (POOL, FAR), events=events, start=ready(trace))
 
 
 def lost(seed: int) -> Scenario:
-    """Three hours at 15 requests per second; after one a node fails with four of ten replicas, and its room."""
+    """Three hours at 15 requests per second; after one a node fails with three replicas: there is room for three."""
     trace = scripted.drawn(scripted.steps((15.0, 3 * HOUR)), 3 * HOUR, seed)
-    events = (Limit(HOUR, "near", 6), Lost(HOUR, "near", 4))
-    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=10)
+    events = (Limit(HOUR, "near", 3), Lost(HOUR, "near", 3))
+    return Scenario("node_lost", trace, 3 * HOUR, (POOL, FAR), events=events, start=ready(trace))
 
 
 def mixed(seed: int) -> Scenario:
@@ -181,7 +185,7 @@ def _jobs(at: Floats) -> Floats:
 
 AZURE = "azure_llm_2023/AzureLLMInferenceTrace_{}.csv"
 MOONCAKE = "mooncake/{}_trace.jsonl"
-SERVEGEN = "servegen/language_{}_trace.csv.gz"
+SERVEGEN = "servegen/*_{}_trace.csv.gz"
 MODELS = ("m-large", "m-mid", "m-small")
 
 
@@ -205,14 +209,17 @@ def _week(model: str) -> Source:
 def _azure(kind: str, copies: int) -> Source:
     return Source(
         lambda data, seed: azure(data, kind, copies, seed),
-        lambda data, seed: azure(data, kind, copies, seed, tune=True),
+        lambda data, seed: azure(data, "conv", 2, seed, tune=True),
         AZURE.format(kind),
     )
 
 
 def _mooncake(kind: str) -> Source:
     return Source(
-        lambda data, seed: mooncake(data, kind), lambda data, seed: mooncake(data, kind), MOONCAKE.format(kind), 1
+        lambda data, seed: mooncake(data, kind),
+        lambda data, seed: mooncake(data, "synthetic"),
+        MOONCAKE.format(kind),
+        1,
     )
 
 

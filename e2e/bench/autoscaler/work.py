@@ -17,9 +17,9 @@ MAIN_ARMS = ("hpa", "knative", "kubeai")
 """Which the targets name: tuned, with all seeds, and alone where it shall be quick."""
 WITHOUT_OPTIMUM = frozenset({"interactive_and_batch"})
 """Its offline requests have no latency target: the bound is not theirs."""
-WEEK_ARMS = ("hpa", "kubeai")
-"""A run is six million requests: the strongest ones alone, tuned, and of the optimum the bound alone."""
 QUICK_RAMP = ("latency",)
+PUBLISHED = ("ramp", "constant", "zero_burst_zero")
+"""Scripts for which all baselines are of interest."""
 Gated = tuple[Mapping[str, float], str]
 
 
@@ -51,18 +51,22 @@ def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> It
         yield executor.submit(jobs.ours_job, ask, seed)
     if ask.trace not in WITHOUT_OPTIMUM:
         yield executor.submit(jobs.optimum_job, ask, frame)
-    week = ask.trace.endswith("_7d")
-    for name in WEEK_ARMS if week else quick_arms(ask) if ask.quick else arms():
-        if not week:
-            yield executor.submit(jobs.default_job, ask, name)
+    for name in compared(ask):
+        yield executor.submit(jobs.default_job, ask, name)
         yield executor.submit(jobs.tuned_job, ask, name, frame.goal, all_seeds=name in MAIN_ARMS)
 
 
-def quick_arms(ask: Ask) -> tuple[str, ...]:
-    """Beside recorded traffic, the main ones; beside what is scripted, none, but for the ramp, which is published."""
-    if ask.trace == "ramp":
+def compared(ask: Ask) -> tuple[str, ...]:
+    """Baselines. Over seven days a run is six million requests: ours and static fleets alone. Where it shall be quick,
+    the main ones beside recorded traffic, none beside what is scripted, but for the ramp, which is published.
+    """
+    if ask.trace.endswith(jobs.WEEK):
+        return ()
+    if ask.trace == "ramp" and ask.quick:
         return (*MAIN_ARMS, *QUICK_RAMP)
-    return MAIN_ARMS if ask.source.needs else ()
+    if ask.source.needs:
+        return MAIN_ARMS if ask.quick else tuple(arms())
+    return () if ask.quick else tuple(arms()) if ask.trace in PUBLISHED else MAIN_ARMS
 
 
 def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.Outcome:

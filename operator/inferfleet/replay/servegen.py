@@ -114,7 +114,7 @@ def _lengths(file: Path) -> dict[int, tuple[tuple[float, Curves], ...]]:
     for row in _rows(file):
         curve = np.array([float(row[f"p{round(100 * level)}"]) for level in LEVELS] + [float(row["max"])])
         found.setdefault(int(row["client"]), {}).setdefault(float(row["window_start_s"]), {})[row["field"]] = curve
-    whole = {c: [(at, f) for at, f in sorted(times.items()) if set(f) == set(FIELDS)] for c, times in found.items()}
+    whole = {c: [(at, f) for at, f in sorted(times.items()) if set(f) >= set(FIELDS)] for c, times in found.items()}
     return {client: tuple(times) for client, times in whole.items() if times}
 
 

@@ -6,12 +6,13 @@ from statistics import NormalDist
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling import deadline
+from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.deadline import Queue
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
 from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
-from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
+from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide, one_full
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record, record
@@ -22,8 +23,8 @@ from inferfleet.scaling.trim import Trim, trimmed
 
 __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
-CAREFUL = 0.95
-"""Part of the late requests that are promised which is aimed at."""
+CAREFUL = 0.9
+"""Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 ENDLESS = float("inf")
@@ -36,6 +37,8 @@ class Memory:
     history: History = ()
     traffic: Traffic = field(default_factory=Traffic)
     fit: Fit = field(default_factory=Fit)
+    step: Step | None = None
+    """What follows from it."""
     trim: Trim = field(default_factory=Trim)
     late: Late = field(default_factory=Late)
     queue: Queue = field(default_factory=Queue)
@@ -72,7 +75,8 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
         memory = _learned(target, signals, own, _counted(target, signals, memory, horizon))
     demand = _demand(target, windows, memory.traffic, horizon)
     asked = _asked(target, signals, memory, demand, measured)
-    decision = decide(replace(asked, stale_pods=stale))
+    due = _due(target, signals, memory, asked) if asked.capacity > 0 else 0.0
+    decision = decide(replace(asked, stale_pods=stale, due=due))
     served = demand.served if asked.ready_pods else None
     said = record(asked, decision, horizon)
     return Round(decision, demand, measured, served, replace(memory, history=decision.history), asked.step, said)
@@ -95,19 +99,25 @@ def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -
         traffic = observe(before, windows, horizon)
     queue = memory.queue
     if target.deadline is not None:
-        came, done = traffic.came - before.came, traffic.done - before.done
-        there = sum(w[-1].running + w[-1].waiting for w in windows if w) + (signals.held or 0.0)
+        came, done = traffic.later_came - before.later_came, traffic.later_done - before.later_done
+        there = sum(w[-1].running + w[-1].later_waiting for w in windows if w)
+        if target.patient:
+            came, done = traffic.came - before.came, traffic.done - before.done
+            there = sum(w[-1].running + w[-1].waiting for w in windows if w)
         queue = deadline.update(queue, signals.now, target.deadline, came, done)
-        queue = deadline.reconciled(queue, there)
+        queue = deadline.reconciled(queue, there + (signals.held or 0.0))
     return replace(memory, traffic=traffic, queue=queue)
 
 
 def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
     """What warm pods show. Of a target for the first token alone only the waits once the last change has settled."""
     if target.step and target.itl:
+        if signals.now - memory.late.at < SPAN:
+            return memory
         fit = learn(memory.fit, own, signals.now, target.step)
         step = solve(fit, target.step)
-        return replace(memory, fit=fit, late=observe_late(memory.late, own, signals.now, _promise(target, step), step))
+        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
+        return replace(memory, fit=fit, step=step, late=late)
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, replicas=ready, changed=signals.now)
@@ -153,7 +163,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
         trim=memory.trim.factor,
-        due=_due(target, signals, memory.queue, demand.request_tokens / speed) if speed > 0 else None,
+        patient=target.patient,
         held=signals.held,
         idle=signals.now - memory.traffic.busy,
         patience=patience(signals.boot, target.zero_after),
@@ -164,7 +174,7 @@ def _believed(target: Target, memory: Memory, own: list[Window], measured: Measu
     """The learned line of a class with a target between tokens; None where it contradicts the measured capacity."""
     if not (target.step and target.itl):
         return None
-    step = solve(memory.fit, target.step)
+    step = memory.step or target.step
     slots = max((w[-1].slots for w in own if w), default=0.0)
     if measured and slots:
         each = step.per_token + target.prompt_tokens * step.per_prompt / target.request_tokens
@@ -174,10 +184,13 @@ def _believed(target: Target, memory: Memory, own: list[Window], measured: Measu
     return step
 
 
-def _due(target: Target, signals: Signals, queue: Queue, each: float) -> float | None:
+def _due(target: Target, signals: Signals, memory: Memory, asked: ScaleInput) -> float:
+    """Replicas for what is due."""
     if target.deadline is None:
-        return None
-    return deadline.needed(queue, signals.now, target.deadline, each, signals.boot)
+        return 0.0
+    shape = asked.demand.shape if target.patient else asked.demand.later
+    requests = one_full(replace(asked, demand=replace(asked.demand, shape=shape)))
+    return deadline.needed(memory.queue, signals.now, target.deadline, 1 / requests, signals.boot)
 
 
 def _typical(target: Target) -> Lengths:
@@ -200,10 +213,10 @@ def _latency(target: Target) -> Latency:
 
 
 def _promise(target: Target, step: Step) -> Promise:
-    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    """The class's target is for its median prompt, which takes its time and at least a step also where nobody waits."""
     ttft = target.ttft or ENDLESS
     reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
-    wait = max(ttft - target.prompt_tokens * reading, ttft / 2)
+    wait = max(ttft - target.prompt_tokens * reading - (target.itl or 0.0), ttft / 2)
     return Promise(target.itl or ENDLESS, wait, CAREFUL * (1 - target.percentile / 100))
 
 
