@@ -258,7 +258,7 @@ def test_replicas_follow_the_prompt_tokens_though_none_is_generated() -> None:
     pods = [pod(target.placement.rsplit("-", 1)[1])]
     for step in range(12):
         now = 1000.0 + 2 * step
-        scaler.heard({"uid-1": (now, exposition(10 * step, 3000 * step))}, scaler.urls(pods), now)
+        scaler.heard({"uid-1": exposition(10 * step, 3000 * step)}, scaler.urls(pods), now)
         scaler.decide(pods, now)
     decision = scaler.decisions(KEY)["chat"]
     assert decision.replicas == 2  # 1,500 tokens/s over 1,000 at 80 %

@@ -1,5 +1,6 @@
 """What the scaling loop remembers between rounds, over pods as informers hold them."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -59,6 +60,17 @@ def exposition(
         Metric.CAPACITY: 100,
     }
     return "".join(f"{name} {value}\n" for name, value in values.items())
+
+
+def replicas_of(found: Plan, count: int) -> Plan:
+    """The same with so many replicas of its only placement."""
+    (workload,) = found.workloads
+    (placement,) = workload.placements
+    spread = workload.spread and replace(workload.spread, served=count)
+    return replace(
+        found,
+        workloads=(replace(workload, placements=(replace(placement, replicas=count),), spread=spread),),
+    )
 
 
 class Loop:
@@ -167,6 +179,22 @@ def test_one_silent_pod_freezes_the_workload_and_its_return_thaws_it() -> None:
     assert "pod-2" in loop.decision.message
     loop.round(pods, both)
     assert loop.decision.fresh
+
+
+def test_no_replica_goes_in_the_seconds_before_silence_is_called_stale() -> None:
+    loop = Loop()
+    pods = [pod(n, loop.placement) for n in (1, 2)]
+    loop.scaler.plan(KEY, replicas_of(loop.plan, 2), {})
+    idle = {"uid-1": exposition(), "uid-2": exposition()}
+    for _ in range(6):
+        loop.round(pods, idle)
+    assert loop.decision.replicas == 2
+    for _ in range(5):
+        loop.round(pods, {"uid-1": exposition()})
+        assert (loop.decision.replicas, loop.decision.fresh) == (2, True)
+    for _ in range(20):
+        loop.round(pods, idle)
+    assert loop.decision.replicas == 1
 
 
 def test_garbage_instead_of_metrics_counts_as_silence() -> None:

@@ -126,6 +126,13 @@ def test_a_stale_signal_changes_nothing(requests: float, now: int) -> None:
     assert (found.replicas, found.fresh, found.asked) == (now, False, None)
 
 
+@given(st.floats(0, 1e4), st.integers(1, 20))
+def test_while_a_pod_misses_a_round_replicas_may_come_and_none_goes(requests: float, now: int) -> None:
+    x = state(requests, replicas=now, history=((0.0, 0.0), (900.0, 0.0)))
+    heard, unheard = decide(x), decide(replace(x, unheard=True))
+    assert unheard.replicas == max(heard.replicas, min(now, x.maximum))
+
+
 @given(st.floats(0, 1e3), st.integers(1, 30), st.floats(0, 20))
 def test_equal_inputs_give_equal_decisions_that_can_be_written_down(requests: float, now: int, peak: float) -> None:
     x = state(requests, replicas=now, history=((0.0, peak),))

@@ -70,6 +70,8 @@ class ScaleInput:
     """Seconds since the last request."""
     patience: float = inf
     """Seconds without a request after which the last replica goes."""
+    unheard: bool = False
+    """Whether some pod missed a few rounds: no reason to freeze yet, and no evidence that replicas are idle."""
 
     @property
     def delay_in_force(self) -> float:
@@ -217,7 +219,7 @@ def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
     peak = max(least, whole(max(need for _, need in history) * (1 + SLACK)))
     if x.replicas <= least or wanted >= x.replicas:
         return min(x.replicas, x.maximum), Reason.STEADY
-    if history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:
+    if x.unheard or history[0][0] > x.now - x.delay_in_force or peak >= x.replicas:
         return min(x.replicas, x.maximum), Reason.SCALE_IN_DELAY
     return min(peak, x.maximum), Reason.DEMAND
 

@@ -27,6 +27,8 @@ CAREFUL = 0.9
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
+MISSED = SPAN / 2
+"""Seconds of silence of a pod in which no replica goes."""
 ENDLESS = float("inf")
 
 
@@ -68,7 +70,7 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
     """Measure, learn, decide. A signal that is stale changes nothing and teaches nothing."""
     windows = tuple(signals.windows.values())
     own = [w for name, w in signals.windows.items() if name in signals.own]
-    stale, horizon = _stale(signals), signals.boot + SCRAPE
+    stale, horizon = _silent(signals, signals.max_age), signals.boot + SCRAPE
     measured = known
     if not stale:
         measured = capacity(known, own, signals.now, target.unit)
@@ -82,8 +84,9 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
     return Round(decision, demand, measured, served, replace(memory, history=decision.history), asked.step, said)
 
 
-def _stale(signals: Signals) -> tuple[str, ...]:
-    oldest = signals.now - signals.max_age
+def _silent(signals: Signals, seconds: float) -> tuple[str, ...]:
+    """Pods that were not heard for so long."""
+    oldest = signals.now - seconds
     return tuple(sorted(name for name, w in signals.windows.items() if not w or w[-1].at < oldest))
 
 
@@ -167,6 +170,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         held=signals.held,
         idle=signals.now - memory.traffic.busy,
         patience=patience(signals.boot, target.zero_after),
+        unheard=bool(_silent(signals, MISSED)),
     )
 
 
