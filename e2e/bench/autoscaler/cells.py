@@ -20,8 +20,6 @@ DAY = 86_400.0
 HOUR = 3600.0
 WORST = 300.0
 """Seconds of the worst moment."""
-PERCENTILE = 99
-"""Of the class: the share of requests that must meet the targets, as the benchmark scores it."""
 DELAY = 300.0
 """Seconds before replicas go: the default of a WorkloadClass."""
 UTILIZATION = 0.8
@@ -50,6 +48,10 @@ class Cell:
     """Requests that failed or were never served."""
     longest_wait: float
     """Seconds to the first token of the request that waited longest."""
+    first_wait: float = 0.0
+    """Of the first request of all."""
+    decided: tuple[float, ...] = ()
+    """Seconds at which other replicas were wanted than before."""
     line: tuple[tuple[float, int], ...] = ()
     """(second, replicas that are there), for the picture."""
 
@@ -104,7 +106,9 @@ def cell(result: Result, scenario: Scenario, arm: str, level: float, seed: int) 
         on_time=1.0 if offline is None else float(good[offline].mean()),
         lost=int((result.outcome != Outcome.DONE).sum()),
         longest_wait=float(waits.max()) if len(waits) else 0.0,
-        line=tuple((now, count) for now, count in _line(result)),
+        first_wait=float(result.ttft[0]) if len(result.ttft) else 0.0,
+        decided=tuple(choice.at for choice in result.choices[1:]),
+        line=tuple(_line(result)),
     )
 
 
@@ -178,7 +182,7 @@ def target(scenario: Scenario, class_: str | None = None) -> Target:
         prompt_tokens=prompt,
         ttft=slo.ttft + slo.ttft_per_input_token * prompt,
         itl=slo.itl,
-        percentile=PERCENTILE,
+        percentile=scenario.percentile,
         step=Step(engine.base, engine.per_sequence, 1 / engine.prefill_rate),
         chunk=float(engine.chunk),
         boot=pool.boot,
