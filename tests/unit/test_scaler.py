@@ -1,5 +1,6 @@
 """What the scaling loop remembers between rounds, over pods as informers hold them."""
 
+from itertools import pairwise
 from typing import Any
 
 import make
@@ -249,3 +250,36 @@ async def test_a_frozen_workload_is_not_scaled() -> None:
     frozen = make_plan(seen, validate(seen, loader.load(), SETTINGS), {})
     assert [p.state for w in frozen.workloads for p in w.placements] == ["Frozen"]
     assert targets(frozen) == {}
+
+
+def test_what_another_autoscaler_moves_is_computed_and_published_and_decided_nothing_about() -> None:
+    loop = Loop()
+    elsewhere = plan(
+        workloads=make.workloads(replicas={"min": 1, "max": 5, "mode": "External"}, placement=make.PIN),
+    )
+    assert targets(elsewhere) == {}
+    ((other),) = targets(elsewhere, external=True).values()
+    loop.scaler.plan(KEY, elsewhere, {})
+    pods = [pod(1, other.placement.rsplit("-", 1)[1])]
+    for step in range(12):
+        loop.round(pods, {"uid-1": exposition(arrivals=6 * step, tokens=300 * step)})
+    assert loop.scaler.computed() == {(KEY, "chat"): 2}
+    assert loop.scaler.decisions(KEY) == {}
+    assert loop.scaler.demands() == {}
+    loop.scaler.plan(KEY, None, {})
+    assert loop.scaler.computed() == {}
+
+
+def test_the_last_five_decisions_are_remembered_with_their_figures() -> None:
+    loop = Loop()
+    pods = [pod(1, loop.placement)]
+    arrivals = 0.0
+    for step in range(40):
+        arrivals += 1 + step
+        loop.round(pods, {"uid-1": exposition(arrivals=arrivals, tokens=50 * arrivals)})
+    found = loop.scaler.recent(KEY)["chat"]
+    assert 2 <= len(found) <= 5
+    assert [r.at for r in found] == sorted(r.at for r in found)
+    assert all((a.replicas, a.reason) != (b.replicas, b.reason) for a, b in pairwise(found))
+    assert found[-1].bound == "utilization of 80%"
+    assert found[-1].forecast > 0

@@ -186,6 +186,7 @@ def target(scenario: Scenario, class_: str | None = None) -> Target:
         step=Step(engine.base, engine.per_sequence, 1 / engine.prefill_rate),
         chunk=float(engine.chunk),
         boot=pool.boot,
+        deadline=scenario.deadline or None,
     )
 
 

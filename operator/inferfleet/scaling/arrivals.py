@@ -86,6 +86,8 @@ def outlook(known: Arrivals, horizon: float) -> Outlook:
     means = list(_means(known.counts))
     if not means:
         return Outlook(0.0, 0.0, dispersion, sqrt(known.variance))
+    if means[-1][1] < SPAN:  # nobody knows yet what two seconds are an example of
+        means = [(means[-1][0] * means[-1][1] / SPAN, SPAN)]
     level, seconds = _level(means, dispersion)
     rise = _rise(known.counts, seconds, dispersion * level) if 2 * seconds >= TREND else 0.0
     forecast = min(level + max(0.0, rise) * (horizon + seconds / 2), MAX_GROWTH * level)
@@ -113,6 +115,8 @@ def _means(counts: tuple[Count, ...]) -> Iterator[tuple[float, float]]:
     """(requests per second, seconds) of the newest 1, 2, 3, ... spans; the newest of all may still be filling."""
     seconds = requests = 0.0
     spans = 0
+    if len(counts) > 1 and counts[-2].requests == 0 and counts[-1].seconds < SPAN:
+        yield counts[-1].requests / counts[-1].seconds, counts[-1].seconds  # who wakes up cannot wait for a whole span
     for c in reversed(counts):
         seconds, requests = seconds + c.seconds, requests + c.requests
         spans += c.seconds >= SPAN

@@ -43,8 +43,13 @@ class Traffic:
     came: float = 0.0
     """Requests since the start."""
     done: float = 0.0
+    later_came: float = 0.0
+    """Those that may wait."""
+    later_done: float = 0.0
     arrivals: Arrivals = field(default_factory=Arrivals)
     lengths: Lengths = field(default_factory=Lengths)
+    later: Lengths = field(default_factory=Lengths)
+    """Of requests that may wait."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Demand:
     error: float = 0.0
     """Relative standard deviation of the forecast."""
     shape: Shape = NOTHING
+    later: Shape = NOTHING
+    """Of requests that may wait."""
 
 
 def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffic:
@@ -78,14 +85,17 @@ def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffi
     Only what one pod counted between two of its own samples: a pod that joins starts at its first one, so that what
     it takes over from the others is not counted twice, and one that goes takes nothing back.
     """
-    for end, seconds, grown in _steps(windows, known.since):
+    for end, seconds, grown, later in _steps(windows, known.since):
         known = Traffic(
             since=end,
-            busy=end if grown.requests > 0 else known.busy,
-            arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
-            lengths=_faded(known.lengths, seconds, grown),
+            busy=end if grown.requests + later.requests > 0 else known.busy,
             came=known.came + grown.requests,
             done=known.done + grown.finished,
+            later_came=known.later_came + later.requests,
+            later_done=known.later_done + later.finished,
+            arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
+            lengths=_faded(known.lengths, seconds, grown),
+            later=_faded(known.later, seconds, later),
         )
     return known
 
@@ -109,7 +119,7 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
     pods = tuple(windows)
     seen = outlook(known.arrivals, horizon)
     shape = _shape(known.lengths, typical)
-    waiting = known.held + sum(w[-1].waiting for w in pods if w)
+    waiting = known.held + sum(w[-1].waiting - w[-1].later_waiting for w in pods if w)
     forecast = seen.forecast + waiting / max(horizon, SPAN)
     prompt = _of(known.lengths.arrived, known.lengths.requests, typical.arrived)
     tokens = prompt if unit is Unit.PROMPT else shape.output
@@ -124,6 +134,7 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
         dispersion=seen.dispersion,
         error=seen.error,
         shape=shape,
+        later=_shape(known.later, typical),
     )
 
 
@@ -138,8 +149,8 @@ def _of(total: float, count: float, otherwise: float) -> float:
     return total / count if count > 0 and total > 0 else otherwise
 
 
-def _steps(windows: Iterable[Window], since: float) -> Iterator[tuple[float, float, Lengths]]:
-    """(time, seconds before it, what all pods counted in them), oldest first."""
+def _steps(windows: Iterable[Window], since: float) -> Iterator[tuple[float, float, Lengths, Lengths]]:
+    """(time, seconds before it, what all pods counted in them, and of what may wait), oldest first."""
     found: dict[float, list[tuple[PodSample, PodSample]]] = {}
     for window in windows:
         if window and window[-1].at > since:
@@ -149,7 +160,8 @@ def _steps(windows: Iterable[Window], since: float) -> Iterator[tuple[float, flo
         pairs = found[end]
         seconds = min(end - since, max(after.at - before.at for before, after in pairs))
         if seconds > 0:
-            yield end, seconds, _grown(pairs)
+            later = _later(pairs)
+            yield end, seconds, _grown(pairs, later), later
         since = end
 
 
@@ -159,14 +171,23 @@ def _newer(window: Window, since: float) -> Window:
     return window[max(0, first - 1) :]
 
 
-def _grown(pairs: list[tuple[PodSample, PodSample]]) -> Lengths:
+def _grown(pairs: list[tuple[PodSample, PodSample]], later: Lengths) -> Lengths:
     return Lengths(
-        requests=sum(b.arrivals - a.arrivals for a, b in pairs),
-        arrived=sum(b.arrived - a.arrived for a, b in pairs),
+        requests=sum(b.arrivals - a.arrivals for a, b in pairs) - later.requests,
+        arrived=sum(b.arrived - a.arrived for a, b in pairs) - later.arrived,
         prompted=sum(b.prompted - a.prompted for a, b in pairs),
         cached=sum(b.cached - a.cached for a, b in pairs),
-        finished=sum(b.finished - a.finished for a, b in pairs),
-        finished_tokens=sum(b.finished_tokens - a.finished_tokens for a, b in pairs),
+        finished=sum(b.finished - a.finished for a, b in pairs) - later.finished,
+        finished_tokens=sum(b.finished_tokens - a.finished_tokens for a, b in pairs) - later.finished_tokens,
+    )
+
+
+def _later(pairs: list[tuple[PodSample, PodSample]]) -> Lengths:
+    return Lengths(
+        requests=sum(b.later_arrivals - a.later_arrivals for a, b in pairs),
+        arrived=sum(b.later_arrived - a.later_arrived for a, b in pairs),
+        finished=sum(b.later_finished - a.later_finished for a, b in pairs),
+        finished_tokens=sum(b.later_finished_tokens - a.later_finished_tokens for a, b in pairs),
     )
 
 

@@ -123,13 +123,18 @@ def _pod(window: Window, now: float, promise: Promise, step: Step) -> _Seen | No
         return None
     first, last = inside[0], inside[-1]
     late = over(first.tpot, last.tpot, promise.itl) + over(first.queued, last.queued, promise.wait)
-    return _Seen(last.finished - first.finished, late, _load(first, last, step), min(s.waiting for s in inside) <= 0)
+    ended = (last.finished - last.later_finished) - (first.finished - first.later_finished)
+    return _Seen(ended, late, _load(first, last, step), min(s.waiting - s.later_waiting for s in inside) <= 0)
 
 
 def _load(first: PodSample, last: PodSample, step: Step) -> float:
+    """Without requests that may wait: they go after the others, and fill what these leave."""
     read = last.prompted - last.cached - first.prompted + first.cached
-    work = (last.generated - first.generated) * step.per_token + max(0.0, read) * step.per_prompt
-    return work / (last.at - first.at)
+    made = last.generated - first.generated
+    if last.later_arrivals:
+        read -= (last.later_finished - first.later_finished) * last.later_arrived / last.later_arrivals
+        made -= last.later_finished_tokens - first.later_finished_tokens
+    return (max(0.0, made) * step.per_token + max(0.0, read) * step.per_prompt) / (last.at - first.at)
 
 
 def over(before: Buckets, after: Buckets, limit: float) -> float:

@@ -1,6 +1,6 @@
 """The control law: replicas for the load that is expected when another one could be there. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, exp, inf, isfinite, sqrt
 from typing import NamedTuple
 
@@ -60,8 +60,10 @@ class ScaleInput:
     """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
-    due: float | None = None
-    """Replicas that finish everything by its deadline; None: there are no deadlines."""
+    patient: bool = False
+    """Whether all requests may wait for their deadline."""
+    due: float = 0.0
+    """Replicas that finish by its deadline all that may wait, if they do nothing else."""
     held: float | None = None
     """Requests that a gateway holds while no replica is there; None: nobody would hold them."""
     idle: float = 0.0
@@ -138,23 +140,41 @@ def decide(x: ScaleInput) -> Decision:
 
 
 def needed(x: ScaleInput) -> Need:
-    """Replicas for the forecast: by the class's utilization where only a throughput is known, else by its latency.
+    """Replicas for the forecast, and for what is due."""
+    if x.patient:
+        return Need(x.due, x.due, x.capacity, "deadline")
+    need = _for_arrivals(x)
+    if x.due <= 0:
+        return need
+    # what is due fills what the others leave, up to the point where every replica is full
+    full = x.demand.forecast / one_full(x)
+    return max(need, Need(full + x.due, full, x.capacity, "deadline"))
+
+
+def one_full(x: ScaleInput) -> float:
+    """Requests per second of one replica that is never idle."""
+    if x.step is None:
+        return x.capacity / max(x.demand.request_tokens, 1.0)
+    return capacity(x.step, x.demand.shape, replace(x.limits, itl=inf, utilization=1.0)).requests
+
+
+def _for_arrivals(x: ScaleInput) -> Need:
+    """By the class's utilization where only a throughput is known, else by its latency.
 
     Square-root staffing: the load, and `sigmas` standard deviations of it. Requests in service vary as their arrivals
-    do (a replica takes `batch` of them), and the forecast itself is off by `error`.
+    do (a replica takes `batch` of them). The forecast itself is off by `error`, once: it is corrected within a boot.
+    Slots, cache and chunk are not planned beyond the class's utilization either, whichever asks for more.
     """
     d = x.demand
-    if x.due is not None:
-        return Need(x.due, x.due, x.capacity, "deadline")
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
-    one = capacity(x.step, d.shape, x.limits)
-    load = d.forecast / one.requests
-    spread = sqrt(load * d.dispersion / one.batch + (load * d.error) ** 2)
-    by_batch = load + x.latency.sigmas * spread
+    one, full = capacity(x.step, d.shape, x.limits), capacity(x.step, d.shape, replace(x.limits, utilization=1.0))
+    load = d.forecast / full.requests
+    spread = sqrt(x.latency.sigmas**2 * load * d.dispersion / full.batch + (load * d.error) ** 2)
+    by_batch = max(load + spread, d.forecast / one.requests)
     prefill = d.shape.prompt * x.step.per_prompt
-    busiest = d.forecast * prefill * (1 + (x.latency.sigmas * spread / load if load else 0.0))
+    busiest = d.forecast * prefill * (1 + (spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
     by_share = d.arriving * work(x.step, d.shape) / x.busiest
     needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))

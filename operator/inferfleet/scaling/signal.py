@@ -51,6 +51,13 @@ class PodSample:
     """Mean seconds between the tokens of a request, of requests that ended since the start."""
     queued: Buckets = ()
     """Seconds that a request waited for a place in the batch, since the start."""
+    later_arrivals: float = 0.0
+    """Among the arrivals those that may wait for a deadline: they go after the others, and are in no histogram."""
+    later_arrived: float = 0.0
+    """Prompt tokens of those that came."""
+    later_finished: float = 0.0
+    later_finished_tokens: float = 0.0
+    later_waiting: float = 0.0
 
 
 Window = tuple[PodSample, ...]

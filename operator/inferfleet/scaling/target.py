@@ -44,7 +44,8 @@ class Target:
     step: Step | None = None
     """Planned line; None: replicas follow the measured throughput."""
     deadline: float | None = None
-    """Seconds after its arrival in which a request must be done; None: it is interactive."""
+    """Seconds after its arrival in which a request must be done: of all requests where there are no latency targets,
+    else of those that may wait. None: there are no such."""
     zero_after: float | None = None
     """Seconds without a request after which the last replica goes, where the minimum is 0; None: what a start is
     worth."""
@@ -52,6 +53,11 @@ class Target:
     """Prompt tokens that a step reads at most; None: not told."""
     boot: float = 30.0
     """Planned seconds to the first answer, until a pod was seen to boot."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether all of its requests may wait for their deadline."""
+        return self.deadline is not None and self.itl is None and self.ttft is None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
 from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
-from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide
+from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide, one_full
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record, record
@@ -22,8 +22,8 @@ from inferfleet.scaling.trim import Trim, trimmed
 
 __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
-CAREFUL = 0.95
-"""Part of the late requests that are promised which is aimed at."""
+CAREFUL = 0.8
+"""Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 ENDLESS = float("inf")
@@ -72,7 +72,8 @@ def scale(target: Target, signals: Signals, known: Measured | None, memory: Memo
         memory = _learned(target, signals, own, _counted(target, signals, memory, horizon))
     demand = _demand(target, windows, memory.traffic, horizon)
     asked = _asked(target, signals, memory, demand, measured)
-    decision = decide(replace(asked, stale_pods=stale))
+    due = _due(target, signals, memory, asked) if asked.capacity > 0 else 0.0
+    decision = decide(replace(asked, stale_pods=stale, due=due))
     served = demand.served if asked.ready_pods else None
     said = record(asked, decision, horizon)
     return Round(decision, demand, measured, served, replace(memory, history=decision.history), asked.step, said)
@@ -95,10 +96,13 @@ def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -
         traffic = observe(before, windows, horizon)
     queue = memory.queue
     if target.deadline is not None:
-        came, done = traffic.came - before.came, traffic.done - before.done
-        there = sum(w[-1].running + w[-1].waiting for w in windows if w) + (signals.held or 0.0)
+        came, done = traffic.later_came - before.later_came, traffic.later_done - before.later_done
+        there = sum(w[-1].running + w[-1].later_waiting for w in windows if w)
+        if target.patient:
+            came, done = traffic.came - before.came, traffic.done - before.done
+            there = sum(w[-1].running + w[-1].waiting for w in windows if w)
         queue = deadline.update(queue, signals.now, target.deadline, came, done)
-        queue = deadline.reconciled(queue, there)
+        queue = deadline.reconciled(queue, there + (signals.held or 0.0))
     return replace(memory, traffic=traffic, queue=queue)
 
 
@@ -153,7 +157,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
         trim=memory.trim.factor,
-        due=_due(target, signals, memory.queue, demand.request_tokens / speed) if speed > 0 else None,
+        patient=target.patient,
         held=signals.held,
         idle=signals.now - memory.traffic.busy,
         patience=patience(signals.boot, target.zero_after),
@@ -174,10 +178,13 @@ def _believed(target: Target, memory: Memory, own: list[Window], measured: Measu
     return step
 
 
-def _due(target: Target, signals: Signals, queue: Queue, each: float) -> float | None:
+def _due(target: Target, signals: Signals, memory: Memory, asked: ScaleInput) -> float:
+    """Replicas for what is due."""
     if target.deadline is None:
-        return None
-    return deadline.needed(queue, signals.now, target.deadline, each, signals.boot)
+        return 0.0
+    shape = asked.demand.shape if target.patient else asked.demand.later
+    requests = one_full(replace(asked, demand=replace(asked.demand, shape=shape)))
+    return deadline.needed(memory.queue, signals.now, target.deadline, 1 / requests, signals.boot)
 
 
 def _typical(target: Target) -> Lengths:
@@ -200,10 +207,10 @@ def _latency(target: Target) -> Latency:
 
 
 def _promise(target: Target, step: Step) -> Promise:
-    """The class's target is for its median prompt, which takes its time also where nobody waits."""
+    """The class's target is for its median prompt, which takes its time also where nobody waits, and a step at least."""
     ttft = target.ttft or ENDLESS
     reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
-    wait = max(ttft - target.prompt_tokens * reading, ttft / 2)
+    wait = max(ttft - target.prompt_tokens * reading - (target.itl or 0.0), ttft / 2)
     return Promise(target.itl or ENDLESS, wait, CAREFUL * (1 - target.percentile / 100))
 
 

@@ -43,6 +43,11 @@ class Counters:
     prompted: int = 0
     cached: int = 0
     preempted: int = 0
+    later_arrivals: int = 0
+    """Of a queue that goes after others, here and below."""
+    later_arrived: int = 0
+    later_finished: int = 0
+    later_finished_tokens: int = 0
     ttft: list[int] = field(default_factory=lambda: [0] * len(TTFT_BOUNDS))
     itl: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
     tpot: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))

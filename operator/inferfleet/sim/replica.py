@@ -57,6 +57,11 @@ class Replica:
         return len(self._running) + len(self._prefilling)
 
     @property
+    def later_waiting(self) -> int:
+        """Of these, those of queues that go after others."""
+        return sum(len(queue) for queue in self._queues[1:])
+
+    @property
     def waiting(self) -> int:
         """Requests in its queue."""
         return self._waiting
@@ -82,6 +87,9 @@ class Replica:
         self.outstanding += 1
         self.counters.arrivals += 1
         self.counters.arrived += self._book.input[number]
+        if self._book.rank_of(number):
+            self.counters.later_arrivals += 1
+            self.counters.later_arrived += self._book.input[number]
         if self._stretch is None:
             self._now, self._known = now, inf
             self._plan()
@@ -176,7 +184,8 @@ class Replica:
         if sequence:
             queue.popleft()
             self._waiting -= 1
-            if (came := self._came.pop(sequence.number, None)) is not None:
+            came = self._came.pop(sequence.number, None)
+            if came is not None and not self._book.rank_of(sequence.number):
                 self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
             self.counters.cached += sequence.prompt - sequence.left
             self._prefilling.append(sequence)
@@ -242,8 +251,12 @@ class Replica:
         self.outstanding -= 1
         self.counters.finished += 1
         self.counters.finished_tokens += self._book.output[sequence.number]
+        if self._book.rank_of(sequence.number):
+            self.counters.later_finished += 1
+            self.counters.later_finished_tokens += self._book.output[sequence.number]
         self._book.finish[sequence.number] = self._now
-        if (more := self._book.output[sequence.number] - 1) > 0:
+        more = self._book.output[sequence.number] - 1
+        if more > 0 and not self._book.rank_of(sequence.number):
             mean = (self._now - self._book.first[sequence.number]) / more
             self.counters.tpot[bisect_left(ITL_BOUNDS, mean)] += 1
 

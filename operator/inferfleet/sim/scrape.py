@@ -30,6 +30,11 @@ def sample(replica: Replica, now: float) -> PodSample:
         itl=_buckets(ITL_BOUNDS, c.itl),
         tpot=_buckets(ITL_BOUNDS, c.tpot),
         queued=_buckets(QUEUE_BOUNDS, c.queued),
+        later_arrivals=c.later_arrivals,
+        later_arrived=c.later_arrived,
+        later_finished=c.later_finished,
+        later_finished_tokens=c.later_finished_tokens,
+        later_waiting=replica.later_waiting,
     )
 
 
