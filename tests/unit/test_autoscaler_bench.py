@@ -161,10 +161,11 @@ def test_offline_requests_are_judged_by_their_deadline_alone() -> None:
     assert cells.cell(found, late, "x", 0.0, 0).attainment == 1.0
 
 
-def test_ours_has_a_pool_for_offline_requests_and_wants_nothing_there_without_any() -> None:
-    scenario = cells.apart(traces.mixed(0).until(900.0))
-    assert [pool.name for pool in scenario.pools] == ["near", "offline"]
-    assert [served.target.deadline for served in cells.ours(scenario).served] == [None, 3600.0]
+def test_ours_is_told_the_deadline_and_the_lengths_of_requests_that_do_not_wait() -> None:
+    scenario = traces.mixed(0).until(900.0)
+    told = cells.ours(scenario).served[0].target
+    assert told.deadline == 3600.0
+    assert told.prompt_tokens < 800
 
 
 def made(arm: str, attainment: float, hours: float, seed: int = 0) -> Cell:

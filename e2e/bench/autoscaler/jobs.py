@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
 from e2e.bench.autoscaler.bound import bound, load, peak
-from e2e.bench.autoscaler.cells import Cell, apart, attainment, cell, enough, ours, play
+from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, ours, play
 from e2e.bench.autoscaler.optimum import optimum
 from e2e.bench.autoscaler.traces import Scenario, Source, sources
 from inferfleet.sim.result import Result
@@ -108,7 +108,7 @@ def _cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
 
 def ours_job(ask: Ask, seed: int) -> Cell:
     """The operator's law, every two seconds as in the operator."""
-    scenario = apart(ask.scored(seed))
+    scenario = ask.scored(seed)
     return cell(play(scenario, ours(scenario), 2.0, seed), scenario, "ours", 0.0, seed)
 
 
