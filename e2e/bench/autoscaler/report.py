@@ -226,6 +226,7 @@ PROMISED: Mapping[str, tuple[str, float]] = {
     "zero_burst_zero_first_wait_seconds": ("at most", 185.0),
     "blind_changes": ("at most", 0.0),
     "decide_100_models_ms": ("at most", 50.0),
+    "scrape_pages_per_second": ("at least", 1000.0),
 }
 
 
