@@ -46,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
             keys |= {name: round(value, 3) for name, value in one[0].items()}
             gate = one[1]
             print(f"{gate}\n", flush=True)
+    found.sort(key=lambda one: names.index(one.name))
     keys |= report.figures(found)
     body = [record.conditions(), _conditions(absent, quick=asked.quick), report.promises(keys), gate]
     body += [f"{report.section(one)}{_picture(one, asked)}" for one in found]
