@@ -169,6 +169,17 @@ def test_replicas_go_when_the_load_has_gone_for_the_delay_and_not_before() -> No
     assert loop.replicas[-1] < high
 
 
+def test_a_need_that_fell_at_once_and_stays_is_forgotten_after_the_delay() -> None:
+    history: tuple[tuple[float, float], ...] = ()
+    for second in range(0, 700, 2):
+        decision = decide(state(10.0 if second < 100 else 3.0, now=float(second), history=history))
+        history = decision.history
+        if second == 390:
+            assert decision.reason == Reason.SCALE_IN_DELAY
+    assert decision.replicas == decision.wanted < 4
+    assert len(history) <= 3, "needs that are no peak are not kept"
+
+
 def test_ten_minutes_without_metrics_change_nothing_and_teach_nothing() -> None:
     loop = Loop(lambda at: 8.0).run(1200).run(16, blind=True)  # what is fifteen seconds old is believed
     before, memory = loop.replicas[-1], loop.memory

@@ -134,7 +134,7 @@ def decide(x: ScaleInput) -> Decision:
         return Decision(0, 0, Reason.DEMAND if x.replicas else Reason.STEADY, message, True, ((x.now, 0.0),))
     need = needed(x)
     wanted = whole(need.replicas)
-    history = (*_recent(x.history, x.now - x.delay_in_force), (x.now, need.replicas))
+    history = _with(x.history, x.now, need.replicas, x.delay_in_force)
     replicas, reason = _bounded(x, wanted, history)
     return Decision(replicas, wanted, reason, _sentence(x, need, wanted), True, history, need)
 
@@ -222,10 +222,11 @@ def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
     return min(peak, x.maximum), Reason.DEMAND
 
 
-def _recent(history: History, since: float) -> History:
-    """Entries after `since`, and the last one before it, which shows that the delay is covered."""
-    older = tuple(entry for entry in history if entry[0] <= since)
-    return (*older[-1:], *(entry for entry in history if entry[0] > since))
+def _with(history: History, now: float, need: float, delay: float) -> History:
+    """One need more, without those that are no peak any more; the first tells only how far back it goes."""
+    start = history[0][0] if history else now
+    peaks = (entry for entry in history if entry[0] > now - delay and entry[1] > need)
+    return ((min(start, now), 0.0), *peaks, (now, need))
 
 
 def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:

@@ -6,6 +6,7 @@ from statistics import NormalDist
 from inferfleet.planning.types import Measured
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling import deadline
+from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.deadline import Queue
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
 from inferfleet.scaling.idle import patience
@@ -36,6 +37,8 @@ class Memory:
     history: History = ()
     traffic: Traffic = field(default_factory=Traffic)
     fit: Fit = field(default_factory=Fit)
+    step: Step | None = None
+    """What follows from it."""
     trim: Trim = field(default_factory=Trim)
     late: Late = field(default_factory=Late)
     queue: Queue = field(default_factory=Queue)
@@ -109,9 +112,12 @@ def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -
 def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
     """What warm pods show. Of a target for the first token alone only the waits once the last change has settled."""
     if target.step and target.itl:
+        if signals.now - memory.late.at < SPAN:
+            return memory
         fit = learn(memory.fit, own, signals.now, target.step)
         step = solve(fit, target.step)
-        return replace(memory, fit=fit, late=observe_late(memory.late, own, signals.now, _promise(target, step), step))
+        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
+        return replace(memory, fit=fit, step=step, late=late)
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, replicas=ready, changed=signals.now)
@@ -168,7 +174,7 @@ def _believed(target: Target, memory: Memory, own: list[Window], measured: Measu
     """The learned line of a class with a target between tokens; None where it contradicts the measured capacity."""
     if not (target.step and target.itl):
         return None
-    step = solve(memory.fit, target.step)
+    step = memory.step or target.step
     slots = max((w[-1].slots for w in own if w), default=0.0)
     if measured and slots:
         each = step.per_token + target.prompt_tokens * step.per_prompt / target.request_tokens
@@ -207,7 +213,7 @@ def _latency(target: Target) -> Latency:
 
 
 def _promise(target: Target, step: Step) -> Promise:
-    """The class's target is for its median prompt, which takes its time also where nobody waits, and a step at least."""
+    """The class's target is for its median prompt, which takes its time and at least a step also where nobody waits."""
     ttft = target.ttft or ENDLESS
     reading = step.per_prompt + (step.base / target.chunk if target.chunk else 0.0)
     wait = max(ttft - target.prompt_tokens * reading - (target.itl or 0.0), ttft / 2)
