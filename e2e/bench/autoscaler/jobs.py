@@ -4,10 +4,13 @@ the folder of measurements. Each job stands alone, so that several run at once.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
+import numpy as np
+
 from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
-from e2e.bench.autoscaler.bound import bound, load, peak
+from e2e.bench.autoscaler.bound import BIN, bound, load
 from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, ours, play
 from e2e.bench.autoscaler.optimum import optimum
 from e2e.bench.autoscaler.traces import Scenario, Source, sources
@@ -70,7 +73,7 @@ def frame(ask: Ask) -> Frame:
     week = ask.trace.endswith(WEEK)
     ceiling = 1.0 if week else attainment(_static(scenario, most), scenario)
     goal = min(scenario.percentile / 100, ceiling - SLACK)
-    guess = peak(scenario, load(scenario))
+    guess = ceil(1.4 * float(np.quantile(load(scenario).seconds.sum(axis=1) / BIN, 0.99)))
     least = smallest(lambda n: attainment(_static(scenario, n), scenario) >= goal, guess, scenario.minimum, most)
     return Frame(ceiling, goal, tuple(_cell(ask.scored(seed), seed, least) for seed in ask.seeds))
 
