@@ -109,14 +109,14 @@ def test_more_traffic_never_needs_less() -> None:
 def test_the_optimum_is_a_simulated_schedule_that_meets_the_goal_between_the_bound_and_a_static_fleet() -> None:
     rate = scripted.steps((3.0, 1200.0), (12.0, 1200.0), (3.0, 1200.0))
     scenario = traces.Scenario("step", scripted.drawn(rate, 3600.0, 2), 3600.0, start=3)
-    found = optimum(scenario, 0.98, lambda world, controller: cells.play(world, controller, 10.0))
-    assert found.result is not None
-    assert found.result.attainment(scenario.slo) >= 0.98
     static = next(
         n
         for n in range(1, 20)
         if cells.play(scenario, Static(n, "near"), 10.0, start=n).attainment(scenario.slo) >= 0.98
     )
+    found = optimum(scenario, 0.98, static, lambda world, controller: cells.play(world, controller, 10.0))
+    assert found.result is not None
+    assert found.result.attainment(scenario.slo) >= 0.98
     assert found.least <= found.result.replica_hours <= static
 
 
@@ -161,10 +161,11 @@ def test_offline_requests_are_judged_by_their_deadline_alone() -> None:
     assert cells.cell(found, late, "x", 0.0, 0).attainment == 1.0
 
 
-def test_ours_has_a_pool_for_offline_requests_and_wants_nothing_there_without_any() -> None:
-    scenario = cells.apart(traces.mixed(0).until(900.0))
-    assert [pool.name for pool in scenario.pools] == ["near", "offline"]
-    assert [served.target.deadline for served in cells.ours(scenario).served] == [None, 3600.0]
+def test_ours_is_told_the_deadline_and_the_lengths_of_requests_that_do_not_wait() -> None:
+    scenario = traces.mixed(0).until(900.0)
+    told = cells.ours(scenario).served[0].target
+    assert told.deadline == 3600.0
+    assert told.prompt_tokens < 800
 
 
 def made(arm: str, attainment: float, hours: float, seed: int = 0) -> Cell:

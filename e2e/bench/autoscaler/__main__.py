@@ -15,6 +15,7 @@ from e2e.bench.autoscaler import report
 from e2e.bench.autoscaler.jobs import Ask
 from e2e.bench.autoscaler.pace import decide_100_models_ms
 from e2e.bench.autoscaler.pictures import picture
+from e2e.bench.autoscaler.scrape import scrape_figures
 from e2e.bench.autoscaler.traces import sources
 from e2e.bench.autoscaler.work import RUNS, everything
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         return 1
     began = time.monotonic()
     names, absent = available(asked.data, asked.trace, quick=asked.quick)
-    keys: dict[str, float] = {"decide_100_models_ms": round(decide_100_models_ms(), 2)}
+    keys: dict[str, float] = {"decide_100_models_ms": round(decide_100_models_ms(), 2), **scrape_figures()}
     found, gate = [], NOT_GATED
     for one in everything(asked.data, names, quick=asked.quick):
         if isinstance(one, report.Outcome):
@@ -45,6 +46,7 @@ def main(argv: Sequence[str]) -> int:
             keys |= {name: round(value, 3) for name, value in one[0].items()}
             gate = one[1]
             print(f"{gate}\n", flush=True)
+    found.sort(key=lambda one: names.index(one.name))
     keys |= report.figures(found)
     body = [record.conditions(), _conditions(absent, quick=asked.quick), report.promises(keys), gate]
     body += [f"{report.section(one)}{_picture(one, asked)}" for one in found]

@@ -68,7 +68,7 @@ def arms() -> Mapping[str, Arm]:
             "HPA, concurrency",
             "requests in flight a replica (none is published: 32)",
             32,
-            (2, 4, 6, 8, 10, 12, 16, 24, 32, 48),
+            (0.5, 1, 2, 4, 6, 8, 10, 12, 16, 24, 32, 48),
             lambda level, limits, slo: Hpa(level, limits),
         ),
         "hpa_kv": Arm(
@@ -89,7 +89,7 @@ def arms() -> Mapping[str, Arm]:
             "Knative KPA",
             "container concurrency, 70 % of it aimed at (100)",
             100,
-            (3, 6, 9, 12, 16, 24, 48, 100),
+            (1, 3, 6, 9, 12, 16, 24, 48, 100),
             lambda level, limits, slo: Knative(KnativeSettings(concurrency=level), limits),
             interval=2.0,
         ),
@@ -97,7 +97,7 @@ def arms() -> Mapping[str, Arm]:
             "KubeAI",
             "targetRequests (100)",
             100,
-            (2, 4, 6, 8, 10, 12, 16, 24, 48, 100),
+            (0.5, 1, 2, 4, 6, 8, 10, 12, 16, 24, 48, 100),
             lambda level, limits, slo: KubeAi(level, limits),
         ),
         "wva_saturation": Arm(

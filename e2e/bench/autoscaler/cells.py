@@ -1,6 +1,6 @@
 """One cell of the table: a controller on a trace. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -20,8 +20,6 @@ DAY = 86_400.0
 HOUR = 3600.0
 WORST = 300.0
 """Seconds of the worst moment."""
-PERCENTILE = 99
-"""Of the class: the share of requests that must meet the targets, as the benchmark scores it."""
 DELAY = 300.0
 """Seconds before replicas go: the default of a WorkloadClass."""
 UTILIZATION = 0.8
@@ -50,6 +48,10 @@ class Cell:
     """Requests that failed or were never served."""
     longest_wait: float
     """Seconds to the first token of the request that waited longest."""
+    first_wait: float = 0.0
+    """Of the first request of all."""
+    decided: tuple[float, ...] = ()
+    """Seconds at which other replicas were wanted than before."""
     line: tuple[tuple[float, int], ...] = ()
     """(second, replicas that are there), for the picture."""
 
@@ -104,7 +106,9 @@ def cell(result: Result, scenario: Scenario, arm: str, level: float, seed: int) 
         on_time=1.0 if offline is None else float(good[offline].mean()),
         lost=int((result.outcome != Outcome.DONE).sum()),
         longest_wait=float(waits.max()) if len(waits) else 0.0,
-        line=tuple((now, count) for now, count in _line(result)),
+        first_wait=float(result.ttft[0]) if len(result.ttft) else 0.0,
+        decided=tuple(choice.at for choice in result.choices[1:]),
+        line=tuple(_line(result)),
     )
 
 
@@ -134,36 +138,19 @@ def _line(result: Result) -> list[tuple[float, int]]:
     return found
 
 
-def apart(scenario: Scenario) -> Scenario:
-    """With a pool of its own, of the same hardware, for offline requests, as the operator runs classes apart.
-    Controllers that count requests cannot tell them apart, and have one pool for both.
-    """
-    if not scenario.deadline:
-        return scenario
-    near = replace(scenario.pools[0], classes=frozenset({"interactive"}))
-    offline = replace(scenario.pools[0], name="offline", classes=frozenset({"batch"}))
-    return replace(scenario, pools=(near, offline))
-
-
 def ours(scenario: Scenario) -> Ours:
-    """The operator's law, with what a plan would tell of the trace's classes: medians and the planned step line."""
-    if not scenario.deadline:
-        names = tuple(pool.name for pool in scenario.pools)
-        speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
-        return Ours((Served(target(scenario), names, speeds),))
-    chat, offline = target(scenario, "interactive"), target(scenario, "batch")
-    offline = replace(
-        offline, placement="offline", profile="offline", minimum=0, ttft=None, itl=None, deadline=scenario.deadline
-    )
-    return Ours((Served(chat, ("near",)), Served(offline, ("offline",))))
+    """The operator's law, with what a plan would tell of the trace's class: medians and the planned step line."""
+    names = tuple(pool.name for pool in scenario.pools)
+    speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
+    return Ours((Served(target(scenario), names, speeds),))
 
 
-def target(scenario: Scenario, class_: str | None = None) -> Target:
-    """As a plan makes it."""
+def target(scenario: Scenario) -> Target:
+    """As a plan makes it. Offline requests are served by the same replicas, after the others."""
     pool, slo = scenario.pools[0], scenario.slo
-    engine, (prompt, output) = pool.engine, medians(scenario, class_)
+    engine, (prompt, output) = pool.engine, medians(scenario)
     return Target(
-        class_=class_ or scenario.name,
+        class_=scenario.name,
         placement=pool.name,
         profile=pool.name,
         replicas=scenario.start,
@@ -178,7 +165,7 @@ def target(scenario: Scenario, class_: str | None = None) -> Target:
         prompt_tokens=prompt,
         ttft=slo.ttft + slo.ttft_per_input_token * prompt,
         itl=slo.itl,
-        percentile=PERCENTILE,
+        percentile=scenario.percentile,
         step=Step(engine.base, engine.per_sequence, 1 / engine.prefill_rate),
         chunk=float(engine.chunk),
         boot=pool.boot,
@@ -186,13 +173,11 @@ def target(scenario: Scenario, class_: str | None = None) -> Target:
     )
 
 
-def medians(scenario: Scenario, class_: str | None = None) -> tuple[float, float]:
-    """Prompt and output tokens, as a user declares them of a class."""
-    trace = scenario.trace
-    mine = np.full(len(trace), True)
-    if class_ is not None and trace.class_ is not None:
-        mine = trace.class_ == trace.classes.index(class_)
-    return float(np.median(trace.input[mine])), float(np.median(trace.output[mine]))
+def medians(scenario: Scenario) -> tuple[float, float]:
+    """Prompt and output tokens of requests that do not wait, as a user declares them of a class."""
+    offline = _offline(scenario)
+    mine = slice(None) if offline is None else ~offline
+    return float(np.median(scenario.trace.input[mine])), float(np.median(scenario.trace.output[mine]))
 
 
 def full(engine: Engine, prompt: float, output: float) -> float:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e.bench.autoscaler.bound import BIN, Load, bound, cheapest, limits, load, peak, speed, supply
+from e2e.bench.autoscaler.bound import BIN, Load, bound, cheapest, limits, load, speed, supply
 from e2e.bench.autoscaler.traces import Scenario
 from inferfleet.sim.result import Result
 from inferfleet.sim.types import Controller, Floats, Ints, Seen
 
 Simulate = Callable[[Scenario, Controller], Result]
-OFFSETS = (-1, 0, 1, 3, 6)
-"""Replicas above the work, for the table."""
-ROUNDS = 3
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Of the way from the work to a static fleet that is enough, for the table; and one replica less than the work."""
+ROUNDS = 4
 SMOOTH = 3
 """Bins on either side whose work a count must bear: a queue reaches so far."""
 NEVER = 1e6
@@ -64,12 +64,14 @@ class Optimum:
     """Of the cheapest schedule that met the target; None: none of those that were tried did."""
 
 
-def optimum(scenario: Scenario, attainment: float, simulate: Simulate) -> Optimum:
-    """Search for replica-hours where there is one pool, for dollars where there are several."""
+def optimum(scenario: Scenario, attainment: float, static: int, simulate: Simulate) -> Optimum:
+    """Search for replica-hours where there is one pool, for dollars where there are several. `static`: replicas of a
+    fleet that is enough at all times.
+    """
     demand = load(scenario)
     dollars = len(scenario.pools) > 1
     best: Result | None = None
-    for found in tried(scenario, demand, attainment, simulate):
+    for found in tried(scenario, demand, attainment, static, simulate):
         met = found.attainment(scenario.slo) >= attainment
         if met and (best is None or _cost(found, dollars=dollars) < _cost(best, dollars=dollars)):
             best = found
@@ -77,13 +79,14 @@ def optimum(scenario: Scenario, attainment: float, simulate: Simulate) -> Optimu
     return Optimum(least, bound(scenario, demand, attainment, dollars=True).hours, best)
 
 
-def tried(scenario: Scenario, demand: Load, attainment: float, simulate: Simulate) -> Iterator[Result]:
+def tried(scenario: Scenario, demand: Load, attainment: float, static: int, simulate: Simulate) -> Iterator[Result]:
     """Simulations of schedules, the first ones to fill the table."""
     base = floor(scenario, demand)
-    most = min(peak(scenario, demand) + max(OFFSETS), int(sum(p.limit for p in scenario.pools)))
+    top = np.maximum(base + 1, static + 1)
+    most = min(int(top.max()), int(sum(p.limit for p in scenario.pools)))
     table = np.full((len(base), most + 1), np.nan)
-    for offset in OFFSETS:
-        counts = np.clip(base + offset, scenario.minimum, most)
+    for level in (base - 1, *(np.rint(base + share * (top - base)) for share in SHARES)):
+        counts = np.clip(level, scenario.minimum, most).astype(np.int64)
         result = simulate(scenario, Schedule(counts, scenario))
         table[np.arange(len(base)), counts] = missed(result, scenario, len(base))
         yield result

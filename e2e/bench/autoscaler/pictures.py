@@ -7,7 +7,7 @@ import numpy as np
 
 from inferfleet.sim.types import Trace
 
-WIDTH, LEFT, RIGHT, TOP, DEMAND, REPLICAS = 900, 60, 20, 40, 110, 200
+WIDTH, LEFT, RIGHT, TOP, DEMAND, REPLICAS = 900, 60, 30, 40, 110, 200
 SPANS = 288
 """Of the demand."""
 COLORS = (("#0969da", "#4493f8"), ("#1a7f37", "#3fb950"), ("#bc4c00", "#f0883e"))
@@ -78,12 +78,16 @@ def _grid(seconds: float, most: int, low: float) -> list[str]:
         y = low + REPLICAS * (1 - count / most)
         found.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         found.append(f'<text class="end" x="{LEFT - 8}" y="{y + 4:.1f}">{count}</text>')
-    for i in range(7):
-        at = seconds * i / 6
-        found.append(
-            f'<text class="middle" x="{_x(at, seconds):.1f}" y="{low + REPLICAS + 18}">{at / 3600:.4g} h</text>'
-        )
+    unit, name = (3600.0, "h") if seconds > 7200.0 else (60.0, "min")
+    for at in range(0, int(seconds / unit) + 1, _every(seconds / unit)):
+        x = _x(at * unit, seconds)
+        found.append(f'<text class="middle" x="{x:.1f}" y="{low + REPLICAS + 18}">{at} {name}</text>')
     return found
+
+
+def _every(length: float) -> int:
+    """A round number of units that cuts the length into eight parts at most."""
+    return next(step for step in (1, 2, 3, 5, 6, 10, 12, 15, 20, 24, 30, 48, 10**9) if length / step <= 8)
 
 
 def _step(number: int, line: Line, seconds: float, most: int, low: float) -> str:

@@ -29,21 +29,29 @@ def gated(data: Path) -> Gated | None:
 
 
 def everything(data: Path, names: Sequence[str], *, quick: bool) -> Iterator[Gated | report.Outcome | None]:
-    """The gate first, then each trace: its frame (ceiling, goal, static), and what is judged by it."""
+    """The gate first, then traces as they are done: each has its frame (ceiling, goal, static), and what is judged by
+    it. Weeks come last.
+    """
+    asks = [Ask(data, name, quick) for name in sorted(names, key=lambda name: name.endswith(jobs.WEEK))]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
         gate_ = executor.submit(gated, data)
-        asks = {name: Ask(data, name, quick) for name in names}
-        frames = {executor.submit(jobs.frame, ask): name for name, ask in asks.items()}
-        rest: dict[str, list[Future[object]]] = {}
-        found: dict[str, jobs.Frame] = {}
-        for done in as_completed(frames):
-            name = frames[done]
-            found[name] = done.result()
-            print(f"{time.strftime('%H:%M:%S')} {name}: static {found[name].static[0].level:g}", flush=True)
-            rest[name] = list(_submitted(executor, asks[name], found[name]))
-        yield gate_.result()
-        for name in sorted(rest, key=names.index):
-            yield _outcome(asks[name], found[name], [future.result() for future in rest[name]])
+        yield from _traces(executor, [ask for ask in asks if not ask.trace.endswith(jobs.WEEK)], gate_)
+        yield from _traces(executor, [ask for ask in asks if ask.trace.endswith(jobs.WEEK)], None)
+
+
+def _traces(
+    executor: ProcessPoolExecutor, asks: Sequence[Ask], before: Future[Gated | None] | None
+) -> Iterator[Gated | report.Outcome | None]:
+    frames = {executor.submit(jobs.frame, ask): ask for ask in asks}
+    rest: dict[str, list[Future[object]]] = {}
+    if before is not None:
+        yield before.result()
+    for done in as_completed(frames):
+        ask, frame = frames[done], done.result()
+        print(f"{time.strftime('%H:%M:%S')} {ask.trace}: static {frame.static[0].level:g}", flush=True)
+        rest[ask.trace] = list(_submitted(executor, ask, frame))
+    for done, ask in frames.items():
+        yield _outcome(ask, done.result(), [future.result() for future in rest[ask.trace]])
 
 
 def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> Iterator[Future[object]]:
