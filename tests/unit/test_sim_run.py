@@ -107,6 +107,16 @@ def test_a_controller_sees_how_many_requests_are_held_while_nothing_is_ready() -
     assert script.seen[-1].held == 0
 
 
+def test_who_was_held_is_spread_over_the_replicas_that_come_one_after_the_other() -> None:
+    slots = ENGINE.slots
+    trace = Trace.of([Request(0.001 * n, 100, 400) for n in range(4 * slots)])
+    found = _run(trace, 0, Scripted([(0.0, {"gpu": 1}), (2.0, {"gpu": 2})]), end=200.0)
+    assert set(found.replica[:slots].tolist()) == {0}
+    assert set(found.replica[slots : 2 * slots].tolist()) == {1}, "it comes while the first is full"
+    assert set(found.replica[2 * slots :].tolist()) == {0, 1}
+    assert np.isfinite(found.finish).all()
+
+
 def test_a_replica_that_drains_finishes_what_it_has_and_takes_nothing_new() -> None:
     trace = Trace.of([Request(0.0, 100, 1000), Request(0.1, 100, 1000), Request(10.0, 100, 10), Request(60.0, 1, 1)])
     found = _run(trace, 2, Scripted([(4.0, {"gpu": 1})]))

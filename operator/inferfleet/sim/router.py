@@ -42,6 +42,10 @@ class Dispatcher:
             self._known[chosen.number] += 1
         return chosen
 
+    def free(self, class_: int) -> bool:
+        """Whether some replica has a slot that nobody uses."""
+        return any(r.outstanding < r.pool.engine.slots for r in self._members[class_])
+
     def _look(self, now: float) -> None:
         self._looked = now
         self._known = {r.number: r.outstanding for members in self._members for r in members}

@@ -56,7 +56,7 @@ class _Run:
         self._outcome = np.full(len(trace), Outcome.UNSERVED, dtype=np.int64)
         self._replica = np.full(len(trace), -1, dtype=np.int64)
         self._dues: list[tuple[float, int]] = []
-        self._held: deque[int] = deque()
+        self._held = tuple(deque[int]() for _ in trace.classes)
         self._windows: dict[int, Window] = {}
         self._blinds = tuple(e for e in events if isinstance(e, Blind))
         self._script = deque(sorted((e for e in events if not isinstance(e, Blind)), key=lambda e: e.at))
@@ -123,6 +123,8 @@ class _Run:
             self._replica[number] = replica.number
         if finished and replica.draining and not replica.outstanding:
             self._fleet.drained(replica, now)
+        if finished and any(self._held):
+            self._release(now)
 
     # requests
 
@@ -131,21 +133,32 @@ class _Run:
         if self._book.input[number] + self._book.output[number] > self._room[class_]:
             self._outcome[number] = Outcome.TOO_LONG
             return
+        if self._held[class_] or not self._put(number, class_, now):
+            self._held[class_].append(number)
+
+    def _put(self, number: int, class_: int, now: float) -> bool:
+        """Whether a replica is ready for it."""
         replica = self._dispatcher.pick(number, class_, now)
         if replica is None:
-            self._held.append(number)
-            return
+            return False
         due = replica.due
         replica.arrive(number, now)
         if replica.due != due:
             heappush(self._dues, (replica.due, replica.number))
+        return True
+
+    def _release(self, now: float) -> None:
+        """Who was held while nothing was ready, as far as there are slots: the first replica that comes must not get
+        what could be served by the next ones.
+        """
+        for class_, held in enumerate(self._held):
+            while held and self._dispatcher.free(class_):
+                self._put(held.popleft(), class_, now)
 
     def _join(self, now: float) -> None:
         """The members have changed: whoever was held may have somewhere to go."""
         self._dispatcher.join(self._fleet.serving())
-        held, self._held = self._held, deque()
-        for number in held:
-            self._arrive(number, now)
+        self._release(now)
 
     # the world and the controller
 
@@ -179,7 +192,7 @@ class _Run:
             )
             for r in self._fleet.all()
         )
-        self._fleet.want(self._controller.decide(Seen(now, pods, self._fleet.rooms(), len(self._held))), now)
+        self._fleet.want(self._controller.decide(Seen(now, pods, self._fleet.rooms(), sum(map(len, self._held)))), now)
         if before != [r.number for r in self._fleet.serving()]:
             self._join(now)
 
