@@ -7,6 +7,7 @@ import make
 from harness import NOW, Operator, status, world
 
 from inferfleet.fleet.decisions import KEPT, Recent, stamped
+from inferfleet.kube import kinds
 from inferfleet.scaling.record import Record
 
 CALM = Record(
@@ -82,6 +83,17 @@ async def test_what_is_told_again_writes_nothing() -> None:
     again = {"chat": tuple(d.model_copy(update={"at": d.at.replace("0Z", "1Z")}) for d in records(OUT, STALE)["chat"])}
     assert await told(one, again) == before
     assert one.cluster.version == version
+
+
+async def test_what_somebody_else_wrote_without_a_time_is_forgotten() -> None:
+    one = await operator()
+    before = await told(one, records(OUT, STALE))
+
+    def spoil(model: make.Obj) -> None:
+        model["status"]["scaling"][0]["decisions"][0]["at"] = "never"
+
+    one.cluster.edit(kinds.MODEL, "default", "demo", spoil)
+    assert await told(one, {}) == before[1:]
 
 
 async def test_a_restart_forgets_no_decision_and_the_oldest_go_first() -> None:

@@ -27,6 +27,7 @@ from inferfleet import names
 from inferfleet.api.crdgen import RESOURCES, crd
 from inferfleet.catalog import loader
 from inferfleet.fleet.acceptance import class_verdicts, pool_verdicts, stamped
+from inferfleet.fleet.decisions import with_decisions
 from inferfleet.fleet.events import events
 from inferfleet.fleet.observe import Stores, node, observe, read_classes, read_pools
 from inferfleet.fleet.profiles import profile_objects
@@ -131,6 +132,7 @@ def reconciled(stores: Stores, world: World) -> tuple[Obj, list[Obj]]:
     context = Context(FakeCluster(), SETTINGS, loader.load(), lambda _: None)
     plan, desired = decide(seen, Decided(decisions), context)
     status = compute_status(seen, plan, Applied(0), decisions, {"chat": 1.5} if world.ready else None, NOW)
+    status = with_decisions(status, seen.status, {})
     assert events(seen, status) is not None
     assert settled(without_wording(status))
     body = to_json(status)

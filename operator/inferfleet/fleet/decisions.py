@@ -46,8 +46,8 @@ def _decision(r: Record, at: datetime) -> ScalingDecision:
 
 
 def with_decisions(status: ModelStatus, previous: ModelStatus, recent: Recent) -> ModelStatus:
-    """What was written stays: a restart forgets none."""
-    known = {s.class_: s.decisions for s in previous.scaling}
+    """What was written stays: a restart forgets none. What says no time, which somebody else wrote, goes."""
+    known = {s.class_: [d for d in s.decisions if _dated(d)] for s in previous.scaling}
     new = {class_: found for label, found in recent.items() for class_ in classes_of(label)}
     scaling = [_with(s, known.get(s.class_, []), new.get(s.class_, ())) for s in status.scaling]
     return status.model_copy(update={"scaling": scaling})
@@ -59,6 +59,13 @@ def _with(s: ScalingStatus, known: list[ScalingDecision], new: tuple[ScalingDeci
         if not found or (decision.at > found[-1].at and _said(decision) != _said(found[-1])):
             found.append(decision)
     return s.model_copy(update={"decisions": found[-KEPT:]})
+
+
+def _dated(decision: ScalingDecision) -> bool:
+    try:
+        return datetime.fromisoformat(decision.at).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _said(decision: ScalingDecision) -> tuple[int, str]:

@@ -152,7 +152,7 @@ def _scaling(plan: Plan, scaling: Mapping[str, Decision], previous: ModelStatus)
         elif decision and (decision.reason != Reason.NO_SIGNAL_YET or class_ not in known):
             found.append(ScalingStatus(class_=class_, reason=decision.reason, message=decision.message[:1024]))
         elif class_ in known:
-            found.append(known[class_])
+            found.append(known[class_].model_copy(update={"decisions": []}))
     return found[:MAX_WORKLOADS]
 
 
