@@ -93,7 +93,8 @@ def _every(length: float) -> int:
 def _step(number: int, line: Line, seconds: float, most: int, low: float) -> str:
     points: list[str] = []
     before = None
-    for at, count in (*line, (seconds, line[-1][1] if line else 0)):
+    inside = [entry for entry in line if entry[0] <= seconds]
+    for at, count in (*inside, (seconds, inside[-1][1] if inside else 0)):
         y = low + REPLICAS * (1 - count / most)
         if before is not None:
             points.append(f"{_x(at, seconds):.1f},{before:.1f}")
