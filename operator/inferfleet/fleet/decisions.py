@@ -20,7 +20,7 @@ Recent = Mapping[str, tuple[ScalingDecision, ...]]
 def stamped(recent: Mapping[str, tuple[Record, ...]], now: datetime, clock: float) -> Recent:
     """Records of the monotonic clock, which says `clock` at `now`, with the time of day."""
     return {
-        label: tuple(_decision(r, now + timedelta(seconds=r.at - clock)) for r in records if _tells(r))
+        label: tuple(_decision(r, now + timedelta(seconds=round(r.at - clock))) for r in records if _tells(r))
         for label, records in recent.items()
     }
 
@@ -31,7 +31,7 @@ def _tells(r: Record) -> bool:
 
 def _decision(r: Record, at: datetime) -> ScalingDecision:
     return ScalingDecision(
-        at=timestamp(at),
+        at=timestamp(at.replace(microsecond=0)),
         before=r.before,
         replicas=r.replicas,
         wanted=r.wanted,
