@@ -1,17 +1,15 @@
 """One placement program for all workloads: what it is asked, and what each of them is told. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.pools import accelerator_of, room, size_of
 from inferfleet.fleet.share import shareable
-from inferfleet.fleet.types import Key, Node, Plan, PoolView, Told, Valid, WorkloadPlan
+from inferfleet.fleet.types import Key, Plan, Told, Valid, WorkloadPlan
 from inferfleet.names import classes_of, shared
 from inferfleet.placing import types as placing
 from inferfleet.planning.objectives import OBJECTIVES
-from inferfleet.planning.options.build import Fleet, Room
+from inferfleet.planning.options.build import Fleet
 from inferfleet.planning.options.merge import Sharing, Workload
 from inferfleet.planning.types import Question
 from inferfleet.planning.unit import counted
@@ -134,19 +132,6 @@ def _workload(owner: Owner, a: Asked, known: Mapping[Owner, Asked], demand: Mapp
         alone=a.alone,
         sharing=sharing,
     )
-
-
-def rooms(
-    pools: Iterable[PoolView], nodes: Iterable[Node], held: Mapping[str, int], catalog: Catalog
-) -> dict[str, Room]:
-    """Accelerators (for CPUs, cores) of replicas that fit on each pool's nodes beside the `held`, by pool."""
-    nodes, found = list(nodes), {}
-    for view in pools:
-        accelerator = accelerator_of(view.spec, catalog)[1]
-        count = float(size_of(view.spec, accelerator)[0])
-        free = room(view.spec, accelerator, nodes).replicas - held.get(view.name, 0)
-        found[view.name] = Room(max(0, free) * count)
-    return found
 
 
 def assignments(known: Mapping[Owner, Asked], found: Fleet, plan: placing.Plan) -> dict[Owner, Told]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.assign import Asked, Owner, asked, assignments, standing, workloads
 from inferfleet.fleet.observe import Stores, node, read_pools
-from inferfleet.fleet.quotas import by_pool, held_by, with_quotas
+from inferfleet.fleet.rooms import rooms
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
 from inferfleet.placing.again import Last, again, solved
@@ -118,9 +118,7 @@ class Placer:
         if not known or self._awaited:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
-        held = held_by(self._standing)
-        there = rooms(pools, map(node, stores.nodes.values()), by_pool(held), self._catalog)
-        there = with_quotas(there, pools, held, self._catalog)
+        there = rooms(pools, map(node, stores.nodes.values()), self._standing, self._catalog)
         found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo)
         plan, result = await self._planned(found.problem)
         self._knows = True

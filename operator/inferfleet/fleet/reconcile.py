@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from inferfleet import errors, names
 from inferfleet.api.base import GROUP, VERSION, timestamp
@@ -22,7 +23,7 @@ from inferfleet.fleet.decisions import with_decisions
 from inferfleet.fleet.events import Event, events
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.share import Items, stuck, together
+from inferfleet.fleet.share import planned
 from inferfleet.fleet.status import compute_status, settled, to_json, without_wording
 from inferfleet.fleet.types import Applied, Key, Obj, Observed, Plan, Problem, Told
 from inferfleet.fleet.unobeyed import unobeyed
@@ -121,7 +122,9 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
         if isinstance(validated, Problem):
             plan = make_plan(seen, validated, replicas)
         else:
-            plan = _planned(seen, validated, replicas, decided.assigned, context)
+            world = (context.catalog, context.settings)
+            make = partial(make_plan, seen, replicas=replicas)
+            _, plan = planned(seen, validated, decided.assigned, world, make)
         model = view(seen)
         if model is None:
             return plan, []
@@ -134,19 +137,6 @@ def decide(seen: Observed, decided: Decided, context: Context) -> tuple[Plan, li
             Reason.INTERNAL_ERROR, f"a bug of the operator: {type(error).__name__}: {error}; please report it"
         )
         return make_plan(seen, problem, replicas), []
-
-
-def _planned(
-    seen: Observed, items: Items, replicas: Mapping[str, int], assigned: Mapping[str, Told] | None, context: Context
-) -> Plan:
-    """With the classes together that are to be; also those that are to part and have no room to."""
-    world = context.catalog, context.settings
-    plan = make_plan(seen, together(items, assigned or {}, seen, world), replicas, assigned)
-    kept = stuck(plan, seen, assigned or {})
-    if kept is None:
-        return plan
-    again = make_plan(seen, together(items, kept, seen, world), replicas, kept)
-    return again if stuck(again, seen, kept) is None else plan
 
 
 def _named_classes(seen: Observed, spec: ModelSpec) -> dict[str, WorkloadClassSpec]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from inferfleet import names
 from inferfleet.api.model import Demand
@@ -16,6 +17,26 @@ from inferfleet.settings import Settings
 
 Items = tuple[Valid | Blocked, ...]
 World = tuple[Catalog, Settings]
+
+
+class Make(Protocol):
+    """`make_plan` with what it is given beside."""
+
+    def __call__(self, *, validated: Items, assigned: Mapping[str, Told] | None) -> Plan: ...
+
+
+def planned(
+    seen: Observed, items: Items, assigned: Mapping[str, Told] | None, world: World, make: Make
+) -> tuple[Items, Plan]:
+    """With the classes together that are to be; also those that are to part and have no room to."""
+    found = together(items, assigned or {}, seen, world)
+    plan = make(validated=found, assigned=assigned)
+    kept = _stuck(plan, seen, assigned or {})
+    if kept is None:
+        return found, plan
+    stays = together(items, kept, seen, world)
+    again = make(validated=stays, assigned=kept)
+    return (stays, again) if _stuck(again, seen, kept) is None else (found, plan)
 
 
 def together(items: Items, assigned: Mapping[str, object], seen: Observed, world: World) -> Items:
@@ -36,7 +57,7 @@ def together(items: Items, assigned: Mapping[str, object], seen: Observed, world
     return tuple(found.values())
 
 
-def stuck(plan: Plan, seen: Observed, assigned: Mapping[str, Told]) -> dict[str, Told] | None:
+def _stuck(plan: Plan, seen: Observed, assigned: Mapping[str, Told]) -> dict[str, Told] | None:
     """What to assign instead where classes are to part and one of them has no place beside what serves them together:
     that goes on serving them. None: there is no such class.
     """

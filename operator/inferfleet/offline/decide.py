@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from inferfleet.catalog.loader import Accelerator
 from inferfleet.fleet.observe import read_pools
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.pools import accelerator_of
-from inferfleet.fleet.share import together as as_one
+from inferfleet.fleet.share import planned
 from inferfleet.fleet.types import Blocked, Key, Observed, Plan, PoolView, Problem, Told, Valid, WorkloadPlan
 from inferfleet.fleet.validate import validate
 from inferfleet.offline.program import Chosen, together
@@ -74,9 +75,11 @@ class _Given:
         validated = validate(seen, self.world.catalog, self.world.settings)
         if self.engines == "known" and not isinstance(validated, Problem):
             validated = tuple(_opened(v, self.known) for v in validated)
-        if not isinstance(validated, Problem):
-            validated = as_one(validated, assigned, seen, (self.world.catalog, self.world.settings))
-        model = ModelPlan(key, seen, validated, make_plan(seen, validated, {}, assigned, self.memo))
+        make = partial(make_plan, seen, replicas={}, memo=self.memo)
+        if isinstance(validated, Problem):
+            return ModelPlan(key, seen, validated, make(validated=validated))
+        validated, plan = planned(seen, validated, assigned, (self.world.catalog, self.world.settings), make)
+        model = ModelPlan(key, seen, validated, plan)
         return _beyond(model, self, assigned) if self.engines == "auto" else model
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from inferfleet.fleet.assign import Asked, Owner, asked, assignments, rooms, standing, workloads
+from inferfleet.fleet.assign import Asked, Owner, asked, assignments, standing, workloads
 from inferfleet.fleet.observe import node, read_pools
 from inferfleet.fleet.placer import SOLVER
-from inferfleet.fleet.quotas import by_pool, held_by, with_quotas
+from inferfleet.fleet.rooms import rooms
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.offline.world import World
 from inferfleet.planning.evaluate.memo import Memo
@@ -47,9 +47,8 @@ def together(
     from inferfleet.placing.place import place  # noqa: PLC0415  needs an extra
 
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
-    held = held_by({**others, **{key: standing(plan) for key, plan in plans}})
-    there = rooms(pools, [node(o) for o in world.stores.nodes.values()], by_pool(held), world.catalog)
-    there = with_quotas(there, pools, held, world.catalog)
+    held = {**others, **{key: standing(plan) for key, plan in plans}}
+    there = rooms(pools, map(node, world.stores.nodes.values()), held, world.catalog)
     problem = fleet(workloads(known, {}), there, memo)
     plan = place(problem.problem, SOLVER)
     note = f"placed together as one fleet: at most {plan.gap:.1%} above the least cost there is ({plan.status})"

@@ -125,5 +125,4 @@ def _joined(last: Last, found: Plan, touched: frozenset[str]) -> Plan:
 
 def _cost(placement: Placement, option: Option) -> float:
     """USD per hour."""
-    started = max(0, placement.replicas - option.incumbent) * option.starting
-    return placement.replicas * option.cost + started + (0.0 if option.incumbent else option.opening)
+    return option.hourly(placement.replicas) + (0.0 if option.incumbent else option.opening)

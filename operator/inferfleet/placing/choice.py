@@ -61,10 +61,7 @@ class Use:
     def cost(self) -> float:
         """USD per hour."""
         ways = sum(self.fixed(way) for way, on in enumerate(self.used) if on)
-        replicas = sum(
-            o.cost * n + o.starting * max(0, n - o.incumbent)
-            for o, n in zip(self.ix.options, self.choice.replicas, strict=True)
-        )
+        replicas = sum(o.hourly(n) for o, n in zip(self.ix.options, self.choice.replicas, strict=True))
         tokens = sum(arc.price * share for arc, share in zip(self.ix.arcs, self.choice.shares, strict=True))
         return ways + replicas + tokens + self.growth
 

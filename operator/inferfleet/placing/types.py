@@ -57,6 +57,10 @@ class Option:
     quota: str = ""
     """Key of the quota that its accelerators count towards; empty: none."""
 
+    def hourly(self, replicas: int) -> float:
+        """USD per hour of so many replicas, the starts among them included, its opening not."""
+        return self.cost * replicas + self.starting * max(0, replicas - self.incumbent)
+
 
 @dataclass(frozen=True)
 class Provider:

@@ -44,7 +44,7 @@ def pattern(
             uses[res.of_way[arc.way]] = uses.get(res.of_way[arc.way], 0.0) + arc.need * share
     for way, count in replicas.items():
         option = ix.options[way]
-        cost += option.cost * count + option.starting * max(0, count - option.incumbent)
+        cost += option.hourly(count)
         for resource in (res.of_way[way], res.quota_of.get(way)):
             if resource is not None:
                 uses[resource] = uses.get(resource, 0.0) + option.accelerators * count

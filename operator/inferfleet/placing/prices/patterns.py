@@ -147,8 +147,7 @@ def _pattern(ix: Index, res: Resources, block: Block, parts: list[tuple[int, int
             if replicas > ix.most[way]:
                 return None
             option = ix.options[way]
-            opening = 0.0 if option.incumbent else option.opening
-            cost += option.cost * replicas + option.starting * max(0, replicas - option.incumbent) + opening
+            cost += option.hourly(replicas) + (0.0 if option.incumbent else option.opening)
             uses[resource] = uses.get(resource, 0.0) + option.accelerators * replicas
             if (quota := res.quota_of.get(way)) is not None:
                 uses[quota] = uses.get(quota, 0.0) + option.accelerators * replicas
