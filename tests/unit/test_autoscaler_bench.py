@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e.bench.autoscaler import cells, jobs, report, scripted, traces
+from e2e.bench.autoscaler import cells, jobs, ours, report, scripted, traces
 from e2e.bench.autoscaler.arms import Static, arms
 from e2e.bench.autoscaler.bound import (
     BIN,
@@ -163,7 +163,7 @@ def test_offline_requests_are_judged_by_their_deadline_alone() -> None:
 
 def test_ours_is_told_the_deadline_and_the_lengths_of_requests_that_do_not_wait() -> None:
     scenario = traces.mixed(0).until(900.0)
-    told = cells.ours(scenario).served[0].target
+    told = ours.ours(scenario).served[0].target
     assert told.deadline == 3600.0
     assert told.prompt_tokens < 800
 

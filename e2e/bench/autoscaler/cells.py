@@ -7,10 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2e.bench.autoscaler.traces import Scenario
-from inferfleet.planning.unit import Unit
-from inferfleet.scaling.step import Step
-from inferfleet.scaling.workload import Target
-from inferfleet.sim.operator_law import Ours, Served
 from inferfleet.sim.result import Outcome, Result
 from inferfleet.sim.run import simulate
 from inferfleet.sim.types import Controller, Engine, Floats, Pool, Settings
@@ -20,9 +16,6 @@ DAY = 86_400.0
 HOUR = 3600.0
 WORST = 300.0
 """Seconds of the worst moment."""
-DELAY = 300.0
-"""Seconds before replicas go: the default of a WorkloadClass."""
-UTILIZATION = 0.8
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def play(
 def met(result: Result, scenario: Scenario) -> Flags:
     """Whether each request met its target: latency, or for offline ones the deadline."""
     found = result.met(scenario.slo)
-    offline = _offline(scenario)
+    offline = offline_of(scenario)
     if offline is None:
         return found
     return np.where(offline, result.finish - scenario.trace.at <= scenario.deadline, found)
@@ -89,7 +82,7 @@ def attainment(result: Result, scenario: Scenario) -> float:
 
 def cell(result: Result, scenario: Scenario, arm: str, level: float, seed: int) -> Cell:
     """Figures of a result."""
-    good, offline = met(result, scenario), _offline(scenario)
+    good, offline = met(result, scenario), offline_of(scenario)
     interactive = good if offline is None else good[~offline]
     waits = result.ttft[~np.isnan(result.ttft)]
     return Cell(
@@ -120,7 +113,8 @@ def worst(at: Floats, good: Flags) -> float:
     return float((fine[enough] / count[enough]).min()) if enough.any() else 1.0
 
 
-def _offline(scenario: Scenario) -> Flags | None:
+def offline_of(scenario: Scenario) -> Flags | None:
+    """Which requests may wait for their deadline; None: there are no such."""
     if scenario.trace.class_ is None or not scenario.deadline:
         return None
     found: Flags = scenario.trace.class_ == scenario.trace.classes.index("batch")
@@ -138,44 +132,9 @@ def _line(result: Result) -> list[tuple[float, int]]:
     return found
 
 
-def ours(scenario: Scenario) -> Ours:
-    """The operator's law, with what a plan would tell of the trace's class: medians and the planned step line."""
-    names = tuple(pool.name for pool in scenario.pools)
-    speeds = tuple(full(pool.engine, *medians(scenario)) for pool in scenario.pools)
-    return Ours((Served(target(scenario), names, speeds),))
-
-
-def target(scenario: Scenario) -> Target:
-    """As a plan makes it. Offline requests are served by the same replicas, after the others."""
-    pool, slo = scenario.pools[0], scenario.slo
-    engine, (prompt, output) = pool.engine, medians(scenario)
-    return Target(
-        class_=scenario.name,
-        placement=pool.name,
-        profile=pool.name,
-        replicas=scenario.start,
-        minimum=scenario.minimum,
-        maximum=scenario.maximum,
-        room=pool.limit,
-        planned_capacity=full(engine, prompt, output),
-        utilization=UTILIZATION,
-        delay=DELAY,
-        request_tokens=output,
-        unit=Unit.GENERATED,
-        prompt_tokens=prompt,
-        ttft=slo.ttft + slo.ttft_per_input_token * prompt,
-        itl=slo.itl,
-        percentile=scenario.percentile,
-        step=Step(engine.base, engine.per_sequence, 1 / engine.prefill_rate),
-        chunk=float(engine.chunk),
-        boot=pool.boot,
-        deadline=scenario.deadline or None,
-    )
-
-
 def medians(scenario: Scenario) -> tuple[float, float]:
     """Prompt and output tokens of requests that do not wait, as a user declares them of a class."""
-    offline = _offline(scenario)
+    offline = offline_of(scenario)
     mine = slice(None) if offline is None else ~offline
     return float(np.median(scenario.trace.input[mine])), float(np.median(scenario.trace.output[mine]))
 

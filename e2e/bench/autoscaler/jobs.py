@@ -11,7 +11,7 @@ import numpy as np
 
 from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
 from e2e.bench.autoscaler.bound import BIN, bound, load
-from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, ours, play
+from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, play
 from e2e.bench.autoscaler.optimum import optimum
 from e2e.bench.autoscaler.traces import Scenario, Source, sources
 from inferfleet.sim.result import Result
@@ -109,19 +109,13 @@ def _cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
     return cell(_static(scenario, replicas), scenario, "static", replicas, seed)
 
 
-def ours_job(ask: Ask, seed: int) -> Cell:
-    """The operator's law, every two seconds as in the operator."""
-    scenario = ask.scored(seed)
-    return cell(play(scenario, ours(scenario), 2.0, seed), scenario, "ours", 0.0, seed)
-
-
 def default_job(ask: Ask, name: str) -> Cell:
     """A baseline as it is published, on the first seed."""
     arm = arms()[name]
     return _run(ask.scored(0), arm, name, arm.default, 0)
 
 
-def tuned_job(ask: Ask, name: str, goal: float, *, all_seeds: bool) -> tuple[Cell, ...]:
+def tuned_job(ask: Ask, name: str, goal: float, all_seeds: bool) -> tuple[Cell, ...]:
     """A baseline at the setting that is cheapest on the tuning trace among those that reach the goal there.
 
     `all_seeds`: the ones that the targets name; the others are tuned on six hours, and run on one seed.

@@ -1,7 +1,7 @@
-"""Who runs what: the gate and all jobs in two processes, and what comes back. Prints as traces are done."""
+"""Who runs what: the gate and all jobs in two processes, and what comes back. Prints and keeps what is done."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,7 +10,12 @@ from e2e.bench.autoscaler import gate, jobs, report
 from e2e.bench.autoscaler.arms import arms
 from e2e.bench.autoscaler.cells import Cell
 from e2e.bench.autoscaler.jobs import Ask
+from e2e.bench.autoscaler.kept import kept
+from e2e.bench.autoscaler.ours import ours_job
+from e2e.bench.record import ROOT
 
+KEPT = ROOT / "build/bench/autoscaler"
+"""Results by job; what is there is not done again. Remove the folder to do all anew."""
 RUNS = "wva_h100_autoscaling_runs"
 WORKERS = 2
 MAIN_ARMS = ("hpa", "knative", "kubeai")
@@ -42,26 +47,35 @@ def everything(data: Path, names: Sequence[str], *, quick: bool) -> Iterator[Gat
 def _traces(
     executor: ProcessPoolExecutor, asks: Sequence[Ask], before: Future[Gated | None] | None
 ) -> Iterator[Gated | report.Outcome | None]:
-    frames = {executor.submit(jobs.frame, ask): ask for ask in asks}
+    frames = {executor.submit(kept, KEPT, jobs.frame, ask): ask for ask in asks}
     rest: dict[str, list[Future[object]]] = {}
     if before is not None:
         yield before.result()
     for done in as_completed(frames):
         ask, frame = frames[done], done.result()
-        print(f"{time.strftime('%H:%M:%S')} {ask.trace}: static {frame.static[0].level:g}", flush=True)
+        _say(ask, f"{frame.static[0].level:g} replicas are enough at all times")
         rest[ask.trace] = list(_submitted(executor, ask, frame))
     for done, ask in frames.items():
         yield _outcome(ask, done.result(), [future.result() for future in rest[ask.trace]])
 
 
 def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> Iterator[Future[object]]:
+    def submit(said: str, job: Callable[..., object], *args: object) -> Future[object]:
+        future = executor.submit(kept, KEPT, job, ask, *args)
+        future.add_done_callback(lambda done: None if done.cancelled() else _say(ask, said))
+        return future
+
     for seed in ask.seeds:
-        yield executor.submit(jobs.ours_job, ask, seed)
+        yield submit(f"ours, seed {seed}", ours_job, seed)
     if ask.trace not in WITHOUT_OPTIMUM:
-        yield executor.submit(jobs.optimum_job, ask, frame)
+        yield submit("the optimum", jobs.optimum_job, frame)
     for name in compared(ask):
-        yield executor.submit(jobs.default_job, ask, name)
-        yield executor.submit(jobs.tuned_job, ask, name, frame.goal, all_seeds=name in MAIN_ARMS)
+        yield submit(name, jobs.default_job, name)
+        yield submit(f"{name}, tuned", jobs.tuned_job, name, frame.goal, name in MAIN_ARMS)
+
+
+def _say(ask: Ask, what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {ask.trace}: {what}", flush=True)
 
 
 def compared(ask: Ask) -> tuple[str, ...]:
