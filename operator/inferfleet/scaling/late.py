@@ -8,7 +8,7 @@ which the mean itself is late, which teach nothing here); the factor is learned,
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp, inf, log
 from typing import NamedTuple
 
 from inferfleet.scaling.arrivals import SPAN
@@ -28,8 +28,14 @@ FIRST = 0.6
 """The load at which these were, in parts of what the mean allows."""
 BUDGET_MEMORY = 86_400.0
 """Seconds over which the promised share is kept: what was saved may be spent, and what was overdrawn is saved."""
-SPENDING = (0.7, 1.5)
+SPELL = 20_000.0
+"""Requests in which what was saved or overdrawn changes the share by a factor of e, where it is all of the promise."""
+SPENDING = (1 / 3, 3.0)
 """Factors on the promised share, at most."""
+DEBT = 4.0
+"""Of what is overdrawn so much is remembered, in parts of what makes the least factor: no lost day is paid for later."""
+UNEVEN = (0.4, 3.0)
+"""Factors on the share, at most, where a request takes fewer or more replicas than usual."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,12 @@ class Late:
     powers: float = 0.0
     """Of the loads at which they were served."""
     requests: float = 0.0
-    budget_late: float = 0.0
-    """As `late`, over a day and whatever the load."""
-    budget_requests: float = 0.0
+    saved: float = 0.0
+    """Requests that might have been late and were not, over a day and whatever the load; below 0: overdrawn."""
+    all: float = 0.0
+    """Requests, over a day and whatever the load."""
+    seconds: float = 0.0
+    """Of replicas, for these."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,9 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
         late=known.late * short + sum(s.late for s in calm),
         powers=known.powers * short + requests * load**POWER,
         requests=known.requests * short + requests,
-        budget_late=known.budget_late * long + sum(s.late for s in seen),
-        budget_requests=known.budget_requests * long + sum(s.requests for s in seen),
+        saved=_saved(known.saved * long, seen, promise.share),
+        all=known.all * long + sum(s.requests for s in seen),
+        seconds=known.seconds * long + seconds * len(seen),
     )
 
 
@@ -85,21 +95,28 @@ def mean_load(step: Step, itl: float) -> float:
     return max(0.0, 1 - step.base / itl)
 
 
-def highest_load(known: Late, step: Step, promise: Promise) -> float:
-    """Share of a replica's time that work may take so that no more requests are late than promised."""
+def highest_load(known: Late, step: Step, promise: Promise, request: float) -> float:
+    """Share of a replica's time that work may take so that no more requests are late than promised, over a day.
+
+    `request`: seconds of work of one. With late = factor x load^POWER, the fewest replicas are taken where one replica
+    more saves as many late requests at all times. Where a request takes more replicas than usual, a larger share of
+    requests is late therefore, and where it takes fewer a smaller one.
+    """
     mean = mean_load(step, promise.itl)
     if mean <= 0 or not known.requests:
         return mean
     factor = (known.late + BELIEVED * promise.share) / (known.powers + BELIEVED * (FIRST * mean) ** POWER)
-    allowed: float = (promise.share * _spending(known, promise.share) / factor) ** (1 / POWER)
-    return min(mean, allowed)
+    share = promise.share * max(SPENDING[0], exp(known.saved / (promise.share * SPELL)))
+    low, even, high = ((part * share / factor) ** (1 / POWER) for part in (UNEVEN[0], 1.0, UNEVEN[1]))
+    usual = (known.seconds + SPELL * request / even) / (known.all + SPELL)
+    best: float = (share * request / (usual * factor)) ** (1 / (POWER + 1))
+    return min(mean, max(low, min(best, high)))
 
 
-def _spending(known: Late, share: float) -> float:
-    """How much of the promise is left for now."""
-    promised = share * (known.budget_requests + BELIEVED)
-    low, high = SPENDING
-    return min(high, max(low, 2 - (known.budget_late + BELIEVED * share) / promised))
+def _saved(before: float, seen: list["_Seen"], share: float) -> float:
+    """Within bounds: nights without a late request are no reason for a morning of them."""
+    most, least = (log(factor) * share * SPELL for factor in reversed(SPENDING))
+    return min(most, max(DEBT * least, before + sum(share * s.requests - s.late for s in seen)))
 
 
 class _Seen(NamedTuple):

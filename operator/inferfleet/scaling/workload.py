@@ -17,7 +17,7 @@ from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record, record
 from inferfleet.scaling.signal import Window
-from inferfleet.scaling.step import Limits, Step
+from inferfleet.scaling.step import Limits, Step, work
 from inferfleet.scaling.target import Signals, Target
 from inferfleet.scaling.trim import Trim, trimmed
 
@@ -164,7 +164,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         step=step,
         latency=_latency(target),
         limits=_limits(target, own),
-        busiest=highest_load(memory.late, step, _promise(target, step)) if step else 1.0,
+        busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
         trim=memory.trim.factor,
         patient=target.patient,
         held=signals.held,
