@@ -23,6 +23,8 @@ class Replica:
         self.draining = False
         self.due = inf
         self.outstanding = 0
+        self.unread = 0
+        """Prompt tokens of its requests that it has not read yet, as far as they are not known to be cached."""
         self.counters = Counters()
         self.memory = Memory(pool.engine, book)
         self._book, self._engine = book, pool.engine
@@ -85,6 +87,7 @@ class Replica:
         self._came[number] = now
         self._waiting += 1
         self.outstanding += 1
+        self.unread += self._book.input[number]
         self.counters.arrivals += 1
         self.counters.arrived += self._book.input[number]
         if self._book.rank_of(number):
@@ -107,6 +110,7 @@ class Replica:
         chunks, self._chunks = self._chunks, []
         for sequence, tokens in chunks:
             sequence.left -= tokens
+            self.unread -= tokens
             if sequence.left == 0 and self._begin_decode(sequence):
                 finished.append(sequence.number)
         self._plan()
@@ -188,6 +192,7 @@ class Replica:
             if came is not None and not self._book.rank_of(sequence.number):
                 self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
             self.counters.cached += sequence.prompt - sequence.left
+            self.unread -= sequence.prompt - sequence.left
             self._prefilling.append(sequence)
         return sequence
 
@@ -277,6 +282,7 @@ class Replica:
         self._leave(sequence)
         self.memory.release(sequence)
         self._made[sequence.number] = self._made_by(sequence)
+        self.unread += sequence.prompt + self._made_by(sequence)
         self._queue(sequence.number).appendleft(sequence.number)
         self._waiting += 1
         self.counters.preempted += 1

@@ -60,6 +60,8 @@ class Dispatcher:
             first = int(self._draw() * n)
             second = (first + 1 + int(self._draw() * (n - 1))) % n
             return min(members[first], members[second], key=self._load)
+        if policy == Policy.TOKENS:
+            return min(members, key=_unread)
         least = self._least(members)
         return self._with_prefix(members, least, number) if policy == Policy.PREFIX else least
 
@@ -87,3 +89,7 @@ class Dispatcher:
         self._turn += 1
         found: float = self._draws[self._turn % len(self._draws)]
         return found
+
+
+def _unread(replica: Replica) -> tuple[int, int]:
+    return replica.unread, replica.outstanding

@@ -172,6 +172,8 @@ class Policy(StrEnum):
 
     LEAST = "LeastOutstanding"
     """Fewest requests in flight."""
+    TOKENS = "LeastTokens"
+    """Fewest prompt tokens that are not read yet, then fewest requests in flight: as gateways for inference pick."""
     TWO = "PowerOfTwo"
     """The better of two at random (Mitzenmacher 2001)."""
     ROBIN = "RoundRobin"
