@@ -5,11 +5,12 @@ prompt tokens per second, 400,000 tokens of KV cache, 180 s to boot. A request m
 mean of 50 ms and its first comes within 2 s and 0.25 ms for each prompt token: twice what these take to read, so that a
 long prompt is not a miss by itself. A step takes at most 192 prompt tokens: the budget that keeps a step of some twenty
 sequences within the 50 ms, as Sarathi-Serve sizes it (arXiv:2403.02310); with the engine's default of 2,048, answers
-of a few tokens would miss beside any long prompt, in however large a fleet.
+of a few tokens would miss beside any long prompt, in however large a fleet. Requests go where the least prompt tokens
+are before them (`TOKENS`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -25,6 +26,10 @@ SLO = Slo(ttft=2.0, itl=0.050, ttft_per_input_token=2 / ANCHOR.prefill_rate)
 FAR = Pool("far", replace(ANCHOR, base=0.015, per_sequence=0.0003, prefill_rate=11_000.0), 180.0, 16, price=6.5)
 """A faster accelerator that is dearer for each token: where to spill over."""
 
+TOKENS = Router(Policy.TOKENS)
+"""What the law scales is work, so requests go where the least work is before them, as endpoint pickers for inference
+choose (Gateway API Inference Extension; Mooncake's conductor, arXiv:2407.00079). `LEAST` is reported beside it.
+"""
 RAMP_ENGINE = Engine(base=0.020, per_sequence=0.0002, prefill_rate=19_000.0, kv_tokens=310_000.0)
 """Qwen3-32B on two H100, assumed: its KV cache from 65 GB of weights and 262 kB a token on 2 x 80 GB; its speed such
 that eight replicas keep every target at ten requests per second and one settles at 1.3 to 1.5, as llm-d#2011 tells.
@@ -48,7 +53,7 @@ class Scenario:
     """Replicas of the first pool that are ready at second 0."""
     minimum: int = 1
     maximum: int = 64
-    router: Router = field(default_factory=Router)
+    router: Router = TOKENS
     percentile: int = 99
     """Percent of requests that shall meet the targets, as the class declares it."""
     deadline: float = 0.0
@@ -124,17 +129,14 @@ def azure(data: Path, kind: str, copies: int, seed: int, *, tune: bool = False) 
 def mooncake(data: Path, kind: str) -> Scenario:
     """Long prompts with shared prefixes; requests go where most of theirs is cached."""
     trace = recorded.mooncake(data / MOONCAKE.format(kind))
-    router = Router(Policy.PREFIX)
     seconds = float(trace.at[-1])
-    return Scenario(
-        f"mooncake_{kind}", trace, seconds, start=ready(trace), router=router, held_out=kind == "conversation"
-    )
+    return Scenario(f"mooncake_{kind}", trace, seconds, start=ready(trace), held_out=kind == "conversation")
 
 
 def ramp(seed: int) -> Scenario:
     """llm-d's staged ramp, bounds 3 to 8, until 300 s after the last request (the pool drains). 98 % is aimed at."""
     seconds = sum(stage for _, stage in scripted.RAMP) + 300.0
-    scenario = Scenario("ramp", scripted.ramp(seed), seconds, (RAMP_POOL,), RAMP_SLO, percentile=98)
+    scenario = Scenario("ramp", scripted.ramp(seed), seconds, (RAMP_POOL,), RAMP_SLO, percentile=98, router=Router())
     return replace(scenario, start=3, minimum=3, maximum=8)
 
 

@@ -33,7 +33,7 @@ SPELL = 20_000.0
 SPENDING = (1 / 3, 3.0)
 """Factors on the promised share, at most."""
 DEBT = 4.0
-"""Of what is overdrawn so much is remembered, in parts of what makes the least factor: no lost day is paid for later."""
+"""What is overdrawn is remembered up to so many times what makes the least factor: a lost day is not paid for later."""
 UNEVEN = (0.4, 3.0)
 """Factors on the share, at most, where a request takes fewer or more replicas than usual."""
 

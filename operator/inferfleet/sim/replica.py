@@ -12,7 +12,7 @@ from math import inf
 from inferfleet.sim.book import ITL_BOUNDS, QUEUE_BOUNDS, TTFT_BOUNDS, Book, Counters, Sequence
 from inferfleet.sim.memory import Memory
 from inferfleet.sim.stretch import Stretch
-from inferfleet.sim.types import Pool
+from inferfleet.sim.types import BLOCK_TOKENS, Pool
 
 
 class Replica:
@@ -24,7 +24,7 @@ class Replica:
         self.due = inf
         self.outstanding = 0
         self.unread = 0
-        """Prompt tokens of its requests that it has not read yet, as far as they are not known to be cached."""
+        """Prompt tokens of its requests that it still has to read; of what it has not begun, as far as can be told."""
         self.counters = Counters()
         self.memory = Memory(pool.engine, book)
         self._book, self._engine = book, pool.engine
@@ -36,6 +36,8 @@ class Replica:
         """Heap of (step, number) for all that decode; entries of preempted ones stay until they come up."""
         self._came: dict[int, float] = {}
         """When requests that have no slot yet came here."""
+        self._promised: dict[int, int] = {}
+        """Tokens in `unread` of requests that have no slot yet."""
         self._made: dict[int, int] = {}
         """Tokens of preempted requests that their callers already have."""
         self._context = 0
@@ -68,6 +70,10 @@ class Replica:
         """Requests in its queue."""
         return self._waiting
 
+    def to_read(self, number: int) -> int:
+        """Prompt tokens of a request that it would have to read now."""
+        return self._book.input[number] - BLOCK_TOKENS * self.memory.cached_blocks(number)
+
     def decoded(self, now: float) -> int:
         """Tokens of the stretch in progress that are out."""
         if self._stretch is None or self._chunks:
@@ -87,7 +93,8 @@ class Replica:
         self._came[number] = now
         self._waiting += 1
         self.outstanding += 1
-        self.unread += self._book.input[number]
+        self._promised[number] = self.to_read(number)
+        self.unread += self._promised[number]
         self.counters.arrivals += 1
         self.counters.arrived += self._book.input[number]
         if self._book.rank_of(number):
@@ -192,7 +199,7 @@ class Replica:
             if came is not None and not self._book.rank_of(sequence.number):
                 self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
             self.counters.cached += sequence.prompt - sequence.left
-            self.unread -= sequence.prompt - sequence.left
+            self.unread += sequence.left - self._promised.pop(sequence.number)
             self._prefilling.append(sequence)
         return sequence
 
@@ -282,7 +289,8 @@ class Replica:
         self._leave(sequence)
         self.memory.release(sequence)
         self._made[sequence.number] = self._made_by(sequence)
-        self.unread += sequence.prompt + self._made_by(sequence)
+        self._promised[sequence.number] = sequence.prompt
+        self.unread += sequence.prompt
         self._queue(sequence.number).appendleft(sequence.number)
         self._waiting += 1
         self.counters.preempted += 1

@@ -61,7 +61,7 @@ class Dispatcher:
             second = (first + 1 + int(self._draw() * (n - 1))) % n
             return min(members[first], members[second], key=self._load)
         if policy == Policy.TOKENS:
-            return min(members, key=_unread)
+            return min(members, key=lambda r: (r.unread + r.to_read(number), r.outstanding))
         least = self._least(members)
         return self._with_prefix(members, least, number) if policy == Policy.PREFIX else least
 
@@ -89,7 +89,3 @@ class Dispatcher:
         self._turn += 1
         found: float = self._draws[self._turn % len(self._draws)]
         return found
-
-
-def _unread(replica: Replica) -> tuple[int, int]:
-    return replica.unread, replica.outstanding

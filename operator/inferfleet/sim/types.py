@@ -173,7 +173,7 @@ class Policy(StrEnum):
     LEAST = "LeastOutstanding"
     """Fewest requests in flight."""
     TOKENS = "LeastTokens"
-    """Fewest prompt tokens that are not read yet, then fewest requests in flight: as gateways for inference pick."""
+    """Fewest prompt tokens to read before its first token, what is cached left out; then fewest requests in flight."""
     TWO = "PowerOfTwo"
     """The better of two at random (Mitzenmacher 2001)."""
     ROBIN = "RoundRobin"
