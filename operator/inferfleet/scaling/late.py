@@ -6,7 +6,7 @@ share of requests that were late, at the load rho at which they were. It grows a
 which the mean itself is late, which teach nothing here); the factor is learned, and with it the load for a given share.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import exp, inf, log
 from typing import NamedTuple
@@ -19,9 +19,12 @@ MEMORY = 10_000.0
 """Requests after which an observation counts a third: a hundred late ones are known to a tenth."""
 MEMORY_SECONDS = 900.0
 """And not before these have passed: what comes together is late together."""
-POWER = 3.0
-"""Of the load with which the share of late requests is taken to grow, between what was seen and what is decided for:
-2 where few have very long prompts, up to 10 where all are alike."""
+POWERS = (1.0, 2.0, 4.0, 8.0)
+"""Of the load with which the share of late requests may grow: 1 where few very long prompts block a replica each, 2 where
+they meet, 8 and more where all are alike and wait for a replica that is free. What was seen tells which it is.
+"""
+CLUSTER = 10.0
+"""Late requests that come together tell as much as one of them by itself."""
 BELIEVED = 300.0
 """Requests that count before any was seen, the promised share of them late."""
 FIRST = 0.6
@@ -44,8 +47,10 @@ class Late:
 
     at: float = -inf
     late: float = 0.0
-    powers: float = 0.0
-    """Of the loads at which they were served."""
+    logs: float = 0.0
+    """Of the logarithms of the loads at which those were served that were late."""
+    powers: tuple[float, ...] = (0.0,) * len(POWERS)
+    """Of the powers of the loads at which all were served."""
     requests: float = 0.0
     saved: float = 0.0
     """Requests that might have been late and were not, over a day and whatever the load; below 0: overdrawn."""
@@ -73,7 +78,7 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
         return known
     seen = [found for window in windows if (found := _pod(window, now, promise, step))]
     calm = [s for s in seen if s.load < mean_load(step, promise.itl)] if _calm(seen) else []
-    requests = sum(s.requests for s in calm)
+    requests, late = sum(s.requests for s in calm), sum(s.late for s in calm)
     # of all pods together: the power of a noisy load is more than that of its mean, which is what is decided
     load = sum(s.load for s in calm) / max(1, len(calm))
     seconds = min(now - known.at, BUDGET_MEMORY)
@@ -81,8 +86,9 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
     long = exp(-seconds / BUDGET_MEMORY)
     return Late(
         at=now,
-        late=known.late * short + sum(s.late for s in calm),
-        powers=known.powers * short + requests * load**POWER,
+        late=known.late * short + late,
+        logs=known.logs * short + (late * log(load) if load > 0 else 0.0),
+        powers=tuple(was * short + requests * load**p for was, p in zip(known.powers, POWERS, strict=True)),
         requests=known.requests * short + requests,
         saved=_saved(known.saved * long, seen, promise.share),
         all=known.all * long + sum(s.requests for s in seen),
@@ -105,12 +111,49 @@ def highest_load(known: Late, step: Step, promise: Promise, request: float) -> f
     mean = mean_load(step, promise.itl)
     if mean <= 0 or not known.requests:
         return mean
-    factor = (known.late + BELIEVED * promise.share) / (known.powers + BELIEVED * (FIRST * mean) ** POWER)
     share = promise.share * max(SPENDING[0], exp(known.saved / (promise.share * SPELL)))
-    low, even, high = ((part * share / factor) ** (1 / POWER) for part in (UNEVEN[0], 1.0, UNEVEN[1]))
+    curve = _curve(known, FIRST * mean, promise.share)
+    even = _highest(mean, lambda load: _share(curve, load) <= share)
     usual = (known.seconds + SPELL * request / even) / (known.all + SPELL)
-    best: float = (share * request / (usual * factor)) ** (1 / (POWER + 1))
-    return min(mean, max(low, min(best, high)))
+
+    def saves(load: float) -> bool:
+        """Whether a replica less would save more elsewhere."""
+        late = _share(curve, load) / share
+        return late <= UNEVEN[0] or (late <= UNEVEN[1] and late * load * usual <= request)
+
+    return _highest(mean, saves)
+
+
+Curve = tuple[tuple[float, float, float], ...]
+"""(weight, factor, power) of share = factor x load^power."""
+
+
+def _curve(known: Late, first: float, share: float) -> Curve:
+    """Every power with its likeliest factor, and how well it explains which loads the late ones were at.
+
+    Of Poisson counts the logarithm of the likelihood is late x log(factor) + power x (sum of logarithms of their loads),
+    but for what all powers have in common.
+    """
+    late, logs = known.late + BELIEVED * share, known.logs + BELIEVED * share * log(first)
+    factors = [late / (sums + BELIEVED * first**p) for sums, p in zip(known.powers, POWERS, strict=True)]
+    fits = [(late * log(factor) + p * logs) / CLUSTER for factor, p in zip(factors, POWERS, strict=True)]
+    weights = [exp(fit - max(fits)) for fit in fits]
+    return tuple((w / sum(weights), f, p) for w, f, p in zip(weights, factors, POWERS, strict=True))
+
+
+def _share(curve: Curve, load: float) -> float:
+    return sum(weight * factor * load**power for weight, factor, power in curve)
+
+
+def _highest(most: float, good: Callable[[float], bool]) -> float:
+    """The highest load up to `most` that is good, where all below a good one are."""
+    low, high = 0.0, most
+    if good(most):
+        return most
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if good(middle) else (low, middle)
+    return high
 
 
 def _saved(before: float, seen: list["_Seen"], share: float) -> float:
