@@ -16,6 +16,9 @@ History = tuple[tuple[float, float], ...]
 SLACK = 0.03
 """Part of the need by which it must stay below a whole number before a replica goes: noise is no change."""
 
+FULL = 0.97
+"""Of what the step line allows a replica at most so much is planned, however few were late: beyond it queues only grow."""
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -58,6 +61,8 @@ class ScaleInput:
     """Slots and KV cache of one replica."""
     busiest: float = 1.0
     """Share of a replica's time that work may take for no more requests to be late than promised: `late`."""
+    trust: float = 0.0
+    """In `busiest`, from 0 to 1: the more was seen of late requests, the less counts what is to be expected of them."""
     trim: float = 1.0
     """Factor on the need, from latencies that were measured."""
     patient: bool = False
@@ -171,15 +176,23 @@ def _for_arrivals(x: ScaleInput) -> Need:
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
-    one, full = capacity(x.step, d.shape, x.limits), capacity(x.step, d.shape, replace(x.limits, utilization=1.0))
+    room = capacity(x.step, d.shape, replace(x.limits, itl=inf, chunk=inf))
+    full = capacity(x.step, d.shape, replace(x.limits, utilization=1.0))
     load = d.forecast / full.requests
     spread = sqrt(x.latency.sigmas**2 * load * d.dispersion / full.batch + (load * d.error) ** 2)
-    by_batch = max(load + spread, d.forecast / one.requests)
+    one = room if room.requests < full.requests else full
     prefill = d.shape.prompt * x.step.per_prompt
     busiest = d.forecast * prefill * (1 + (spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
     by_share = d.arriving * work(x.step, d.shape) / x.busiest
-    needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
+    unsure = 1 - x.trust
+    needed, bound = max(
+        (d.forecast / room.requests, room.bound),
+        (load / FULL, full.bound),
+        (load + spread * unsure, full.bound),
+        (load + (by_queue - load) * unsure, "time to first token"),
+        (by_share, "late requests"),
+    )
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
 
 

@@ -25,6 +25,8 @@ __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
 CAREFUL = 0.9
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
+TRUSTED = 5000.0
+"""Requests after which the share of late ones is known better than predicted."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 MISSED = SPAN / 2
@@ -165,6 +167,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         latency=_latency(target),
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
+        trust=min(1.0, memory.late.requests / TRUSTED),
         trim=memory.trim.factor,
         patient=target.patient,
         held=signals.held,
