@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from inferfleet.fleet.series import fleet_series
+from inferfleet.fleet.series import FleetSeries, note
 from inferfleet.kube.kinds import Obj
 from inferfleet.metrics import Metrics
 
@@ -22,6 +22,13 @@ def model(name: str, *placements: Obj, **conditions: str) -> Obj:
         "conditions": [{"type": type_, "status": value} for type_, value in conditions.items()],
     }
     return {"metadata": {"namespace": "ns", "name": name}, "status": status}
+
+
+def fleet_series(models: list[Obj]) -> FleetSeries:
+    found = FleetSeries()
+    for each in models:
+        note(found, each)
+    return found
 
 
 def test_conditions_replicas_and_costs_are_those_of_the_status() -> None:
