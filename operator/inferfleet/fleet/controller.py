@@ -17,10 +17,11 @@ from inferfleet.fleet.accepting import Accepting
 from inferfleet.fleet.costs import Costs
 from inferfleet.fleet.decisions import stamped
 from inferfleet.fleet.gather import gather
+from inferfleet.fleet.index import Index
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.pages import Reader
 from inferfleet.fleet.placer import Placer
-from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
+from inferfleet.fleet.profiles import profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, note
@@ -82,6 +83,7 @@ class Controller:
         self._costs = Costs(catalog)
         self._placer = Placer(catalog)
         self._memory = _Memory()
+        self._index = Index(settings.capacity_max_age)
         self._accepting = Accepting(cluster, catalog, self._written, now)
         self._informers = Informers(
             {
@@ -120,6 +122,7 @@ class Controller:
     # --- waking -----------------------------------------------------------------------------
 
     def _changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+        self._index.changed(kind, old, new)
         if same(old, new):
             return
         obj = new or old
@@ -159,7 +162,8 @@ class Controller:
             stamped(self._scaler.recent(key), now, time.monotonic()),
         )
         with self._metrics.reconcile_seconds.time():
-            result = await reconcile(key, self._stores(), decided, self._context, now)
+            stores = self._index.stores(key, self._stores(), now)
+            result = await reconcile(key, stores, decided, self._context, now)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.queue.set(len(self._queue))
         self._costs.plan(key, result.plan if result else None)
@@ -268,7 +272,7 @@ class Controller:
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""
         now = self._now()
-        stored = ledger(self._informers.items(kinds.CAPACITY_PROFILE).values(), now, self._settings.capacity_max_age)
+        stored = self._index.common(self._stores(), now).ledger
         for name, measured in self._scaler.capacities().items():
             profile = self._memory.profiles.get(name)
             status = profile and profile_status(profile, measured, stored, now)
