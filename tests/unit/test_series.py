@@ -62,3 +62,11 @@ def test_series_of_models_that_are_gone_end() -> None:
     text = generate_latest(metrics.registry).decode()
     assert 'inferfleet_model_condition{model="b",namespace="ns",type="Ready"} 0.0' in text
     assert 'model="a"' not in text
+
+
+def test_a_series_that_comes_back_has_its_value_again() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for values in ({("ns", "m", "Ready"): 1.0}, {}, {("ns", "m", "Ready"): 1.0}):
+        metrics.conditions.set_all(values)
+    labels = {"namespace": "ns", "model": "m", "type": "Ready"}
+    assert metrics.registry.get_sample_value("inferfleet_model_condition", labels) == 1.0
