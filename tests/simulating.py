@@ -5,9 +5,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from inferfleet.planning.unit import Unit
+from inferfleet.scaling.workload import Target
 from inferfleet.sim.types import Engine, Pool, Seen, Trace
 
 ENGINE = Engine(base=0.018, per_sequence=0.00035, prefill_rate=8000, kv_tokens=400_000, chunk=2048, slots=64)
+
+
+TARGET = Target(
+    class_="chat",
+    placement="m-chat",
+    profile="m-gpu",
+    replicas=1,
+    minimum=1,
+    maximum=20,
+    room=20,
+    planned_capacity=350.0,
+    utilization=0.8,
+    delay=120.0,
+    request_tokens=150.0,
+    unit=Unit.GENERATED,
+)
+"""What the law scales: tokens per second within the targets, at the lengths of `a_trace`."""
 
 
 def a_trace(seed: int, count: int, rate: float, longest: tuple[int, int] = (3000, 300)) -> Trace:

@@ -12,15 +12,16 @@ class Replaced:
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
-        self._known: set[tuple[str, ...]] = set()
+        self._known: dict[tuple[str, ...], float] = {}
 
     def set_all(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """By the values of the labels."""
+        """By the values of the labels. What did not change costs a comparison: finding a series takes far longer."""
         for labels, value in values.items():
-            self._gauge.labels(*labels).set(value)
-        for labels in self._known - values.keys():
+            if self._known.get(labels) != value:
+                self._gauge.labels(*labels).set(value)
+        for labels in self._known.keys() - values.keys():
             self._gauge.remove(*labels)
-        self._known = set(values)
+        self._known = dict(values)
 
 
 ENDS_SECONDS = 600.0

@@ -8,7 +8,8 @@ from harness import NOW, SETTINGS, stores, world
 from prometheus_client import CollectorRegistry, generate_latest
 
 from inferfleet.catalog import loader
-from inferfleet.costing.types import Account, Charges, Rate, Sum, TenantAccount, Weights
+from inferfleet.costing.tenants import parse
+from inferfleet.costing.types import Account, Charges, Rate, Sum, TenantAccount, Tokens, Weights
 from inferfleet.fleet.costs import MOST_SECONDS, Costs, rate_of, terms
 from inferfleet.fleet.observe import Stores, observe
 from inferfleet.fleet.plan import make_plan
@@ -38,13 +39,13 @@ def pod(number: int = 1, *, bound: bool = True, label: str = "chat", engine: str
     }
 
 
-def tenants(**tokens: int) -> bytes:
-    """A page on which tenants have generated these tokens since the start."""
+def tenants(**tokens: int) -> dict[str, Tokens]:
+    """What a page says on which tenants have generated these tokens since the start."""
     lines = (
         f'inferfleet:tenant_generation_tokens_total{{model_name="m",tenant="{name}"}} {count}\n'
         for name, count in tokens.items()
     )
-    return "".join(lines).encode()
+    return parse("".join(lines).encode())
 
 
 class Books:
@@ -68,9 +69,10 @@ class Books:
         self._windows[uid] = (*self._windows.get(uid, ()), sample)
 
     def round(self, seconds: float = 2.0) -> Charges:
-        found = self.costs.round(self.stores, self._windows, self.now)
+        found = list(self.costs.round(self.stores, self._windows, self.now))
         self.now += seconds
-        return found
+        accounts = {account: total for each in found for account, total in each.accounts.items()}
+        return Charges(accounts, {account: total for each in found for account, total in each.tenants.items()})
 
 
 # --- who pays what -------------------------------------------------------------------------
@@ -162,6 +164,22 @@ def _views(held: Stores) -> dict[str, PoolView]:
     from inferfleet.fleet.observe import read_pools
 
     return {name: view for name, view in read_pools(held).items() if isinstance(view, PoolView)}
+
+
+def test_models_are_booked_apart_and_one_that_has_no_pods_any_more_is_forgotten() -> None:
+    other = pod(2)
+    other["metadata"]["labels"]["inferfleet.io/model"] = "other"
+    books = Books(pod(), other)
+    for _ in range(31):
+        found = books.round()
+    assert {account.model: total.usd for account, total in found.accounts.items()} == {
+        "demo": pytest.approx(HALF_A_CORE * 2 / 3600),
+        "other": pytest.approx(HALF_A_CORE * 2 / 3600),
+    }
+    assert [o.account for o in books.costs.observed(KEY) or ()] == [CHAT]
+    del books.pods[0]
+    assert {account.model for account in books.round().accounts} == {"other"}
+    assert books.costs.observed(KEY) == ()
 
 
 # --- tenants -------------------------------------------------------------------------------

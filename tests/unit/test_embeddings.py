@@ -19,7 +19,7 @@ from inferfleet.planning.types import Measured, Question
 from inferfleet.planning.unit import Unit, counted, unit_of
 from inferfleet.scaling.demand import Lengths, Traffic, measure, observe
 from inferfleet.scaling.ledger import capacity
-from inferfleet.scaling.signal import PodSample, Window
+from inferfleet.scaling.signal import PodSample, Window, parse
 from inferfleet_runtime.contract import Metric
 from inferfleet_runtime.engines import ENGINES
 
@@ -258,8 +258,9 @@ def test_replicas_follow_the_prompt_tokens_though_none_is_generated() -> None:
     pods = [pod(target.placement.rsplit("-", 1)[1])]
     for step in range(12):
         now = 1000.0 + 2 * step
-        scaler.heard({"uid-1": exposition(10 * step, 3000 * step)}, scaler.urls(pods), now)
-        scaler.decide(pods, now)
+        scaler.asked(scaler.urls(pods), now)
+        scaler.heard("uid-1", parse(exposition(10 * step, 3000 * step), now))
+        assert [key for key, _ in scaler.decide(pods, now)] == [KEY]
     decision = scaler.decisions(KEY)["chat"]
     assert decision.replicas == 2  # 1,500 tokens/s over 1,000 at 80 %
     assert "1500 tokens/s demanded" in decision.message.replace(",", "")

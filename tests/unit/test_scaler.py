@@ -11,6 +11,7 @@ from harness import NOW, SETTINGS, Operator, stores, world
 from inferfleet import names
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
+from inferfleet.fleet.pages import Reader
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.scaler import Scaler, targets
 from inferfleet.fleet.trim import trim_pod
@@ -78,6 +79,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.scaler, self.plan, self.now = Scaler(signal_max_age=15), plan(), 1000.0
+        self.reader = Reader()
         self.scaler.plan(KEY, self.plan, {})
         ((self.target),) = targets(self.plan).values()
         self.placement = self.target.placement.rsplit("-", 1)[1]
@@ -85,9 +87,17 @@ class Loop:
     def round(self, pods: list[Obj], texts: dict[str, str]) -> set[tuple[str, str]]:
         """Scrape with these answers, and decide."""
         self.now += 2
-        pages = {uid: text.encode() for uid, text in texts.items()}
-        self.scaler.heard(pages, self.scaler.urls(pods), self.now)
-        return self.scaler.decide(pods, self.now)
+        self.hear(pods, texts)
+        return {key for key, changed in self.scaler.decide(pods, self.now) if changed}
+
+    def hear(self, pods: list[Obj], texts: dict[str, str]) -> int:
+        """Scrape with these answers; how many could be used."""
+        pages = self.reader.read({uid: text.encode() for uid, text in texts.items()}, self.now)
+        samples = {uid: page.sample for uid, page in pages if page.sample}
+        self.scaler.asked(self.scaler.urls(pods), self.now)
+        for uid, sample in samples.items():
+            self.scaler.heard(uid, sample)
+        return len(samples)
 
     @property
     def decision(self) -> Any:
@@ -201,7 +211,7 @@ def test_garbage_instead_of_metrics_counts_as_silence() -> None:
     loop = Loop()
     pods = [pod(1, loop.placement)]
     loop.round(pods, {"uid-1": exposition()})
-    assert loop.scaler.heard({"uid-1": b"<html>"}, loop.scaler.urls(pods), loop.now) == 1
+    assert loop.hear(pods, {"uid-1": "<html>"}) == 0
 
 
 def test_a_measured_capacity_is_remembered_by_profile() -> None:
@@ -258,7 +268,8 @@ def test_a_pod_that_reports_no_number_counts_as_silent(bad: str) -> None:
     loop = Loop()
     pods = [pod(1, loop.placement)]
     text = exposition().replace(f"{Metric.CAPACITY} 100", f"{Metric.CAPACITY} {bad}")
-    assert loop.scaler.heard({"uid-1": text.encode()}, loop.scaler.urls(pods), loop.now) == 1
+    assert loop.hear(pods, {"uid-1": text}) == 0
+    assert loop.hear(pods, {"uid-1": exposition()}) == 1
 
 
 def test_declared_demand_holds_until_traffic_is_observed() -> None:
@@ -272,6 +283,17 @@ def test_declared_demand_holds_until_traffic_is_observed() -> None:
     for step in range(40):
         loop.round(pods, {"uid-1": exposition(arrivals=1 + step / 10, tokens=step)})
     assert loop.decision.wanted == 1
+
+
+def test_a_model_that_goes_while_others_are_decided_about_is_left_out_and_forgotten() -> None:
+    loop, other = Loop(), ("default", "other")
+    loop.scaler.plan(other, loop.plan, {})
+    round_ = loop.scaler.decide([], 1000.0)
+    assert next(round_) == (KEY, True)
+    loop.scaler.plan(other, None, {})
+    assert not any(changed for _, changed in round_)
+    assert set(loop.scaler.decisions(KEY)) == {"chat"}
+    assert loop.scaler.decisions(other) == {}
 
 
 def test_for_another_autoscaler_the_number_is_computed_and_nothing_is_decided() -> None:

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 from json import dumps
 
 import pytest
+import simulating
 from fakes.replicas import Pods
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferfleet.names import Reason
-from inferfleet.planning.unit import Unit
 from inferfleet.scaling.deadline import Queue, reconciled, update
 from inferfleet.scaling.deadline import needed as due
 from inferfleet.scaling.demand import Demand
@@ -21,19 +21,11 @@ from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 LINE = Step(base=0.018, per_token=0.00035, per_prompt=1 / 8000)
 SHAPE = Shape(prompt=800.0, output=160.0, context=880.0)
 LIMITS = Limits(itl=0.05, slots=256.0, kv_tokens=400_000.0, utilization=0.8)
-TARGET = Target(
-    class_="chat",
-    placement="p",
-    profile="f",
-    replicas=1,
-    minimum=1,
-    maximum=20,
-    room=20,
+TARGET = replace(
+    simulating.TARGET,
     planned_capacity=1000.0,
-    utilization=0.8,
     delay=300.0,
     request_tokens=160.0,
-    unit=Unit.GENERATED,
     prompt_tokens=800.0,
     ttft=2.0,
     itl=0.05,

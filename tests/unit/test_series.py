@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from inferfleet.fleet.series import fleet_series
+from inferfleet.fleet.series import FleetSeries, note
 from inferfleet.kube.kinds import Obj
 from inferfleet.metrics import Metrics
 
@@ -22,6 +22,13 @@ def model(name: str, *placements: Obj, **conditions: str) -> Obj:
         "conditions": [{"type": type_, "status": value} for type_, value in conditions.items()],
     }
     return {"metadata": {"namespace": "ns", "name": name}, "status": status}
+
+
+def fleet_series(models: list[Obj]) -> FleetSeries:
+    found = FleetSeries()
+    for each in models:
+        note(found, each)
+    return found
 
 
 def test_conditions_replicas_and_costs_are_those_of_the_status() -> None:
@@ -55,3 +62,11 @@ def test_series_of_models_that_are_gone_end() -> None:
     text = generate_latest(metrics.registry).decode()
     assert 'inferfleet_model_condition{model="b",namespace="ns",type="Ready"} 0.0' in text
     assert 'model="a"' not in text
+
+
+def test_a_series_that_comes_back_has_its_value_again() -> None:
+    metrics = Metrics(CollectorRegistry())
+    for values in ({("ns", "m", "Ready"): 1.0}, {}, {("ns", "m", "Ready"): 1.0}):
+        metrics.conditions.set_all(values)
+    labels = {"namespace": "ns", "model": "m", "type": "Ready"}
+    assert metrics.registry.get_sample_value("inferfleet_model_condition", labels) == 1.0

@@ -4,32 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulating import ENGINE, a_pool, a_trace
+from simulating import ENGINE, TARGET, a_pool, a_trace
 
-from inferfleet.planning.unit import Unit
-from inferfleet.scaling.workload import Target
 from inferfleet.sim.operator_law import Ours, Served, as_first, spread
 from inferfleet.sim.result import Result
 from inferfleet.sim.run import simulate
 from inferfleet.sim.types import Blind, Event, Limit, Pool, Room, Settings, Slo, Trace
 
 SLO = Slo(ttft=2.0, itl=0.05)
-CAPACITY = 350.0
-"""Tokens per second within the targets, at the lengths of `a_trace`."""
-TARGET = Target(
-    class_="chat",
-    placement="m-chat",
-    profile="m-gpu",
-    replicas=1,
-    minimum=1,
-    maximum=20,
-    room=20,
-    planned_capacity=CAPACITY,
-    utilization=0.8,
-    delay=120.0,
-    request_tokens=150.0,
-    unit=Unit.GENERATED,
-)
 
 
 def _steps(*rates: float, seconds: float = 600.0) -> Trace:
@@ -44,7 +26,7 @@ def _steps(*rates: float, seconds: float = 600.0) -> Trace:
 
 def _ours(trace: Trace, pools: list[Pool], events: tuple[Event, ...] = ()) -> tuple[Result, Ours]:
     ours = Ours((Served(TARGET, tuple(pool.name for pool in pools)),))
-    engines = [replace(pool, engine=replace(pool.engine, capacity=CAPACITY)) for pool in pools]
+    engines = [replace(pool, engine=replace(pool.engine, capacity=TARGET.planned_capacity)) for pool in pools]
     return simulate(trace, engines, ours, Settings(start={pools[0].name: 2}), events), ours
 
 

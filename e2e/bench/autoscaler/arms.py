@@ -57,12 +57,7 @@ def _latency(level: float, limits: Bounds, slo: Slo) -> Controller:
     return SloKeda(LatencyRule(slo.ttft, slo.itl, up=level, down=level * 0.40 / 0.55), limits)
 
 
-def arms() -> Mapping[str, Arm]:
-    """By a short name, in the order of the report.
-
-    There is none for an HPA on CPU: an engine on an accelerator keeps one core busy whatever comes, so that nothing
-    can be derived from it, and it is not simulated.
-    """
+def _kubernetes() -> Mapping[str, Arm]:
     return {
         "hpa": Arm(
             "HPA, concurrency",
@@ -85,6 +80,11 @@ def arms() -> Mapping[str, Arm]:
             (0.25, 0.5, 1, 2, 5, 10),
             lambda level, limits, slo: KedaQueue(level, limits),
         ),
+    }
+
+
+def _serverless() -> Mapping[str, Arm]:
+    return {
         "knative": Arm(
             "Knative KPA",
             "container concurrency, 70 % of it aimed at (100)",
@@ -100,6 +100,11 @@ def arms() -> Mapping[str, Arm]:
             (0.5, 1, 2, 4, 6, 8, 10, 12, 16, 24, 48, 100),
             lambda level, limits, slo: KubeAi(level, limits),
         ),
+    }
+
+
+def _llmd() -> Mapping[str, Arm]:
+    return {
         "wva_saturation": Arm(
             "WVA, saturation", "KV cache threshold (0.80)", 0.80, (0.01, 0.03, 0.05, 0.1, 0.2, 0.8), _saturation
         ),
@@ -114,3 +119,12 @@ def arms() -> Mapping[str, Arm]:
             "llm-d latency rule", "upper end of the band (0.55)", 0.55, (0.35, 0.45, 0.55, 0.7, 0.85), _latency
         ),
     }
+
+
+def arms() -> Mapping[str, Arm]:
+    """By a short name, in the order of the report.
+
+    There is none for an HPA on CPU: an engine on an accelerator keeps one core busy whatever comes, so that nothing
+    can be derived from it, and it is not simulated.
+    """
+    return {**_kubernetes(), **_serverless(), **_llmd()}

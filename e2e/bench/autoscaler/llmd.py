@@ -1,12 +1,13 @@
 """The latency rule of llm-d's guide for KEDA, from its published formula. Pure but for what it remembers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
 from e2e.bench.autoscaler.hpa import Behavior, Stabilizer
+from e2e.bench.autoscaler.periodic import Periodic
 from e2e.bench.autoscaler.request_based import Average
-from e2e.bench.autoscaler.sight import Bounds, quantile, room, serving
+from e2e.bench.autoscaler.sight import Bounds, quantile, serving
 from inferfleet.sim.types import Pod, Seen
 
 
@@ -28,31 +29,23 @@ class LatencyRule:
 BEHAVIOR = Behavior(up_window=30.0, up_period=60.0, down_window=180.0, down_pods=1, down_period=120.0)
 
 
-class SloKeda:
+class SloKeda(Periodic):
     """The worse of P90 TTFT and P90 TPOT against their targets, clamped and smoothed, drives the replicas; those that
     boot are credited while it scales out. Measured histograms: the guide's fallback for its predictor.
     """
 
     def __init__(self, rule: LatencyRule, bounds: Bounds) -> None:
+        super().__init__(bounds, rule.evaluation)
         self._rule = rule
-        self._bounds = bounds
         self._stabilizer = Stabilizer(BEHAVIOR, bounds)
         self._smooth = Average(rule.smoothing)
-        self._next = 0.0
 
-    def decide(self, seen: Seen) -> Mapping[str, int]:
+    def wanted(self, seen: Seen, current: int) -> int:
         """At each evaluation of the rule."""
-        pool = self._bounds.pool
-        current = room(seen, pool).wanted
-        if seen.now < self._next:
-            return {}
-        self._next = seen.now + self._rule.evaluation
-        if current == 0:
-            return {pool: self._bounds.clip(1)} if seen.held else {}
-        ready = serving(seen, pool)
+        ready = serving(seen, self._bounds.pool)
         self._smooth.note(seen.now, self._signal(ready))
         asked = latency_replicas(self._smooth.value, current, len(ready), self._rule)
-        return {pool: self._stabilizer.step(seen.now, current, asked)}
+        return self._stabilizer.step(seen.now, current, asked)
 
     def _signal(self, pods: Sequence[Pod]) -> float:
         r, windows = self._rule, [pod.window for pod in pods]

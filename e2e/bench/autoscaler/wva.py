@@ -4,13 +4,14 @@ remember.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
 
-from e2e.bench.autoscaler.sight import Bounds, latest, queued, rate, room, serving
+from e2e.bench.autoscaler.periodic import Periodic
+from e2e.bench.autoscaler.sight import Bounds, latest, queued, rate, serving
 from inferfleet.scaling.signal import PodSample
 from inferfleet.sim.types import Pod, Seen
 
@@ -27,29 +28,21 @@ class Saturation:
     """Seconds between decisions."""
 
 
-class WvaSaturation:
+class WvaSaturation(Periodic):
     """One replica more while the replicas that are not saturated have little to spare, one less while they would have
     enough without it; nothing while a change is under way (so it moves one step a boot time).
     """
 
     def __init__(self, settings: Saturation, bounds: Bounds) -> None:
+        super().__init__(bounds, settings.interval)
         self._settings = settings
-        self._bounds = bounds
-        self._next = 0.0
 
-    def decide(self, seen: Seen) -> Mapping[str, int]:
-        """Every `interval` seconds."""
-        pool = self._bounds.pool
-        current = room(seen, pool).wanted
-        if seen.now < self._next:
-            return {}
-        self._next = seen.now + self._settings.interval
-        if current == 0:
-            return {pool: self._bounds.clip(1)} if seen.held else {}
-        samples = latest(serving(seen, pool))
+    def wanted(self, seen: Seen, current: int) -> int | None:
+        """Nothing while pods boot or go."""
+        samples = latest(serving(seen, self._bounds.pool))
         if len(samples) != current:
-            return {}
-        return {pool: self._bounds.clip(current + saturation_step(samples, self._settings))}
+            return None
+        return self._bounds.clip(current + saturation_step(samples, self._settings))
 
 
 def saturation_step(samples: Sequence[PodSample], s: Saturation) -> int:
@@ -114,7 +107,7 @@ def pinned(points: Iterable[Point], base: float) -> Line | None:
     return Line(slope, base) if slope > 0 else None
 
 
-class WvaThroughput:
+class WvaThroughput(Periodic):
     """Arriving tokens over what a replica makes with its cache `level` full: mu = level x KVmax / KVreq / ITL(level),
     KVreq = input (1 - hits) + output / 2; queued requests add 1 / (2 ITL(level)) each.
 
@@ -128,33 +121,26 @@ class WvaThroughput:
     AGE = 1800.0
 
     def __init__(self, level: float, bounds: Bounds, rule: Calibration | None = None) -> None:
+        super().__init__(bounds, self.INTERVAL)
         self._level = level
-        self._bounds = bounds
         self._rule = rule or Calibration()
-        self._next = 0.0
         self._seen: deque[tuple[float, Point]] = deque(maxlen=20)
         self._base = self._rule.base
 
-    def decide(self, seen: Seen) -> Mapping[str, int]:
-        """Every half minute."""
+    def wanted(self, seen: Seen, current: int) -> int | None:
+        """None before the line is known."""
         pool = self._bounds.pool
-        current = room(seen, pool).wanted
-        if seen.now < self._next:
-            return {}
-        self._next = seen.now + self.INTERVAL
-        if current == 0:
-            return {pool: self._bounds.clip(1)} if seen.held else {}
         pods = serving(seen, pool)
         line = self._line(seen.now, [point for pod in pods if (point := self._point(pod))])
         found = self._tokens(pods, queued(seen, pool), line) if line else None
         if found is None:
-            return {}
+            return None
         demand, capacity = found
         missing = demand / self.UP - current * capacity
         if missing > 0:
-            return {pool: self._bounds.clip(current + ceil(missing / capacity))}
+            return self._bounds.clip(current + ceil(missing / capacity))
         spare = len(pods) * capacity - demand / self.DOWN
-        return {pool: self._bounds.clip(current - max(0, floor(spare / capacity)))}
+        return self._bounds.clip(current - max(0, floor(spare / capacity)))
 
     def _line(self, now: float, points: Sequence[Point]) -> Line | None:
         r = self._rule

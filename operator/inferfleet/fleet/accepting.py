@@ -9,7 +9,7 @@ from inferfleet import errors, names
 from inferfleet.api.common import AcceptedStatus
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.acceptance import class_verdicts, pool_verdicts, stamped, status_object
-from inferfleet.fleet.observe import Stores, node, read_classes, read_pools
+from inferfleet.fleet.observe import Stores, read_classes, read_nodes, read_pools
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube.cluster import Cluster
 
@@ -50,7 +50,7 @@ class Accepting:
 
     async def judge(self, stores: Stores) -> int:
         """One round; returns the number of writes."""
-        nodes = tuple(node(o) for o in stores.nodes.values())
+        nodes = read_nodes(stores)
         pools = pool_verdicts(read_pools(stores), nodes, self._catalog)
         classes = class_verdicts(read_classes(stores), self._catalog)
         return await self._write("HardwarePool", pools, stores.pools) + await self._write(

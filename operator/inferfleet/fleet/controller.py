@@ -12,16 +12,19 @@ from datetime import datetime
 
 from inferfleet import errors, names
 from inferfleet.catalog.loader import Catalog
+from inferfleet.costing.types import Tokens
 from inferfleet.fleet.accepting import Accepting
 from inferfleet.fleet.costs import Costs
 from inferfleet.fleet.decisions import stamped
 from inferfleet.fleet.gather import gather
+from inferfleet.fleet.index import Index
 from inferfleet.fleet.observe import Stores, utc_now
+from inferfleet.fleet.pages import Reader
 from inferfleet.fleet.placer import Placer
-from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
+from inferfleet.fleet.profiles import profile_objects, profile_status
 from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
-from inferfleet.fleet.series import FleetSeries, fleet_series
+from inferfleet.fleet.series import FleetSeries, note
 from inferfleet.fleet.trim import same, same_but_status, trim_of
 from inferfleet.fleet.types import Key, Obj
 from inferfleet.kube import kinds
@@ -31,6 +34,7 @@ from inferfleet.kube.informers import Informers
 from inferfleet.kube.kinds import Kind
 from inferfleet.kube.queue import Priority, WorkQueue, work
 from inferfleet.kube.scrape import Scraper
+from inferfleet.kube.turns import in_turns
 from inferfleet.metrics import Metrics
 from inferfleet.settings import Settings
 
@@ -75,9 +79,11 @@ class Controller:
         self._context = Context(cluster, settings, catalog, self._written)
         self._queue: WorkQueue[Key] = WorkQueue()
         self._scaler = Scaler(settings.signal_max_age)
+        self._pages = Reader()
         self._costs = Costs(catalog)
         self._placer = Placer(catalog)
         self._memory = _Memory()
+        self._index = Index(settings.capacity_max_age)
         self._accepting = Accepting(cluster, catalog, self._written, now)
         self._informers = Informers(
             {
@@ -116,6 +122,7 @@ class Controller:
     # --- waking -----------------------------------------------------------------------------
 
     def _changed(self, kind: Kind, old: Obj | None, new: Obj | None) -> None:
+        self._index.changed(kind, old, new)
         if same(old, new):
             return
         obj = new or old
@@ -155,7 +162,8 @@ class Controller:
             stamped(self._scaler.recent(key), now, time.monotonic()),
         )
         with self._metrics.reconcile_seconds.time():
-            result = await reconcile(key, self._stores(), decided, self._context, now)
+            stores = self._index.stores(key, self._stores(), now)
+            result = await reconcile(key, stores, decided, self._context, now)
         self._metrics.reconciles.labels("ok").inc()
         self._metrics.queue.set(len(self._queue))
         self._costs.plan(key, result.plan if result else None)
@@ -215,26 +223,45 @@ class Controller:
             await scraper.close()
 
     async def _round(self, scraper: Scraper) -> None:
-        pods = list(self._informers.items(kinds.POD).values())
-        urls = self._scaler.urls(pods)
-        pages = await scraper.scrape(urls)
-        bad = self._scaler.heard(pages, urls, time.monotonic())
-        self._metrics.scrapes.labels("ok").inc(len(pages) - bad)
-        self._metrics.scrapes.labels("failed").inc(len(urls) - len(pages) + bad)
-        self._show(fleet_series(self._informers.items(kinds.MODEL).values()))
-        for key in self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic()):
-            self._queue.add(key, Priority.CHILD)
+        urls = self._scaler.urls(self._informers.items(kinds.POD).values())
+        answers = await scraper.scrape(urls)
+        tenants = await self._hear(urls, answers)
+        self._show(await self._series())
+        decided = self._scaler.decide(self._informers.items(kinds.POD).values(), time.monotonic())
+        async for key, changed in in_turns(decided):
+            if changed:
+                self._queue.add(key, Priority.CHILD)
         computed = self._scaler.computed().items()
         self._metrics.computed.set_all({(*key, class_): float(count) for (key, class_), count in computed})
-        self._charge(pages)
+        await self._charge(tenants)
         await self._record()
 
-    def _charge(self, pages: Mapping[str, bytes]) -> None:
+    async def _hear(self, urls: Mapping[str, str], answers: Mapping[str, bytes]) -> dict[str, Mapping[str, Tokens]]:
+        """Tell the scaler; what tenants were counted by each pod."""
+        now, used, tenants = time.monotonic(), 0, {}
+        self._scaler.asked(urls, now)
+        async for uid, page in in_turns(self._pages.read(answers, now)):
+            tenants[uid] = page.tenants
+            if page.sample:
+                self._scaler.heard(uid, page.sample)
+                used += 1
+        self._metrics.scrapes.labels("ok").inc(used)
+        self._metrics.scrapes.labels("failed").inc(len(urls) - used)
+        return tenants
+
+    async def _charge(self, tenants: Mapping[str, Mapping[str, Tokens]]) -> None:
         """After deciding: books can wait, replicas cannot."""
         now = time.monotonic()
-        self._costs.heard(pages)
-        self._metrics.spent.add(self._costs.round(self._stores(), self._scaler.windows(), now))
+        self._costs.heard(tenants)
+        async for charges in in_turns(self._costs.round(self._stores(), self._scaler.windows(), now)):
+            self._metrics.spent.add(charges)
         self._metrics.spent.keep(self._informers.items(kinds.MODEL).keys(), now)
+
+    async def _series(self) -> FleetSeries:
+        found = FleetSeries()
+        async for model in in_turns(list(self._informers.items(kinds.MODEL).values())):
+            note(found, model)
+        return found
 
     def _show(self, series: FleetSeries) -> None:
         self._metrics.models.set(len(self._informers.items(kinds.MODEL)))
@@ -245,7 +272,7 @@ class Controller:
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""
         now = self._now()
-        stored = ledger(self._informers.items(kinds.CAPACITY_PROFILE).values(), now, self._settings.capacity_max_age)
+        stored = self._index.common(self._stores(), now).ledger
         for name, measured in self._scaler.capacities().items():
             profile = self._memory.profiles.get(name)
             status = profile and profile_status(profile, measured, stored, now)

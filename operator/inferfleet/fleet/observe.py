@@ -21,7 +21,20 @@ from inferfleet.names import Reason
 from inferfleet.planning.types import Measured
 
 Store = Mapping[Key, Obj]
+Held = Mapping[tuple[str, str, str], Mapping[str, int]]
+"""Replicas by pool of each workload (namespace, model, class)."""
 T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What is the same for all Models."""
+
+    classes: Mapping[str, WorkloadClassSpec | Problem]
+    pools: Mapping[str, PoolView | Problem]
+    nodes: tuple[Node, ...]
+    ledger: Mapping[str, Measured]
+    held: Held
 
 
 @dataclass(frozen=True)
@@ -40,17 +53,8 @@ class Stores:
     disruption_budgets: Store = field(default_factory=dict)
     network_policies: Store = field(default_factory=dict)
     pods: Store = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Common:
-    """What is the same for all Models."""
-
-    classes: Mapping[str, WorkloadClassSpec | Problem]
-    pools: Mapping[str, PoolView | Problem]
-    nodes: tuple[Node, ...]
-    ledger: Mapping[str, Measured]
-    held: Mapping[tuple[str, str, str], Mapping[str, int]]
+    common: Common | None = None
+    """What `common` read of them, where it did already: not to be read again for each Model."""
 
 
 def common(stores: Stores, now: datetime, capacity_max_age: float) -> Common:
@@ -58,25 +62,20 @@ def common(stores: Stores, now: datetime, capacity_max_age: float) -> Common:
     return Common(
         classes=read_classes(stores),
         pools=read_pools(stores),
-        nodes=tuple(node(o) for o in stores.nodes.values()),
+        nodes=read_nodes(stores),
         ledger=ledger(stores.profiles.values(), now, capacity_max_age),
-        held=_held(stores.deployments),
+        held=read_held(stores.deployments),
     )
 
 
-def observe(
-    key: Key, stores: Stores, now: datetime, capacity_max_age: float, known: Common | None = None
-) -> Observed | None:
-    """All that concerns one Model, or None when it is gone or going (garbage collection does the rest).
-
-    `known` is what `common` read of the same stores.
-    """
+def observe(key: Key, stores: Stores, now: datetime, capacity_max_age: float) -> Observed | None:
+    """All that concerns one Model, or None when it is gone or going (garbage collection does the rest)."""
     model = stores.models.get(key)
     if model is None or "deletionTimestamp" in model["metadata"]:
         return None
     metadata = model["metadata"]
     children = _children(key, stores)
-    known = known or common(stores, now, capacity_max_age)
+    known = stores.common or common(stores, now, capacity_max_age)
     return Observed(
         namespace=key[0],
         name=key[1],
@@ -107,6 +106,11 @@ def read_classes(stores: Stores) -> dict[str, WorkloadClassSpec | Problem]:
 def read_pools(stores: Stores) -> dict[str, PoolView | Problem]:
     """By name."""
     return {name: _pool(name, o) for (_, name), o in stores.pools.items()}
+
+
+def read_nodes(stores: Stores) -> tuple[Node, ...]:
+    """All of them."""
+    return tuple(node(o) for o in stores.nodes.values())
 
 
 def _parse(type_: type[T], raw: Any, reason: str, what: str) -> T | Problem:
@@ -227,7 +231,8 @@ def _served_by(children: Mapping[tuple[str, str], Obj]) -> dict[str, str]:
     }
 
 
-def _held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:
+def read_held(deployments: Store) -> dict[tuple[str, str, str], dict[str, int]]:
+    """Replicas by pool of each workload (namespace, model, class) that has Deployments."""
     held: dict[tuple[str, str, str], dict[str, int]] = {}
     for (namespace, _), obj in deployments.items():
         labels = obj["metadata"].get("labels", {})

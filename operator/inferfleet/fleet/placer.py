@@ -13,7 +13,7 @@ from typing import Literal
 
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, standing, workloads
-from inferfleet.fleet.observe import Stores, node, read_pools
+from inferfleet.fleet.observe import Stores, read_nodes, read_pools
 from inferfleet.fleet.rooms import rooms
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
 from inferfleet.names import classes_of
@@ -118,7 +118,7 @@ class Placer:
         if not known or self._awaited:
             return None
         pools = [p for p in read_pools(stores).values() if isinstance(p, PoolView)]
-        there = rooms(pools, map(node, stores.nodes.values()), self._standing, self._catalog)
+        there = rooms(pools, read_nodes(stores), self._standing, self._catalog)
         found = await asyncio.to_thread(fleet, workloads(known, demand), there, self._memo)
         plan, result = await self._planned(found.problem)
         self._knows = True

@@ -4,6 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from inferfleet import names
+from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
+from inferfleet_runtime.engines import ENGINES
+
 _WAITING_IS_NORMAL = ("ContainerCreating", "PodInitializing", "")
 _STAGES = {"fetch": "fetching weights", "quantize": "quantizing"}
 """By the init container that runs."""
@@ -88,3 +92,45 @@ def _ready_since(pod: Mapping[str, Any]) -> str | None:
         if condition["type"] == "Ready" and condition["status"] == "True":
             return str(condition["lastTransitionTime"])
     return None
+
+
+def workload_of(pod: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Namespace, Model and class label; empty where it has no such label."""
+    labels = _labels(pod)
+    return pod["metadata"]["namespace"], labels.get(names.LABEL_MODEL, ""), labels.get(names.LABEL_CLASS, "")
+
+
+def placement_of(pod: Mapping[str, Any]) -> str:
+    """The name of its Deployment."""
+    labels = _labels(pod)
+    return names.placement_name(
+        labels.get(names.LABEL_MODEL, ""),
+        labels.get(names.LABEL_CLASS, ""),
+        labels.get(names.LABEL_PLACEMENT, ""),
+    )
+
+
+def config_of(pod: Mapping[str, Any]) -> str:
+    """Hash of the configuration that it was started with; empty where it does not say."""
+    found: str = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_CONFIG, "")
+    return found
+
+
+def metrics_url(pod: Mapping[str, Any]) -> str:
+    """Of one that has an address."""
+    return f"http://{_host(pod['status']['podIP'])}:{_port(pod)}{METRICS_PATH}"
+
+
+def _host(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def _port(pod: Mapping[str, Any]) -> int:
+    """Where it says what the scaler needs: a vendor's engine does not, the sidecar beside it does."""
+    engine = ENGINES.get(_labels(pod).get(names.LABEL_ENGINE, ""))
+    return SIDECAR_PORT if engine and engine.shape == "Beside" else PORT
+
+
+def _labels(pod: Mapping[str, Any]) -> Mapping[str, str]:
+    found: Mapping[str, str] = pod["metadata"].get("labels", {})
+    return found

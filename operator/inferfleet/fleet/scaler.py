@@ -1,12 +1,19 @@
 """The scaling loop's memory: windows, histories and decisions of every workload. No I/O; called by the controller."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
-from inferfleet import names
-from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, ready
+from inferfleet.fleet.pods import (
+    DEFAULT_BOOT,
+    boot_seconds,
+    config_of,
+    metrics_url,
+    placement_of,
+    ready,
+    workload_of,
+)
 from inferfleet.fleet.types import Key, Obj, Placement, Plan, Valid, WorkloadPlan
 from inferfleet.planning.evaluate.line import line
 from inferfleet.planning.evaluate.memo import Memo
@@ -15,12 +22,9 @@ from inferfleet.planning.unit import Unit, counted, unit_of
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.law import Decision
 from inferfleet.scaling.record import Record
-from inferfleet.scaling.signal import Window, extend, parse
+from inferfleet.scaling.signal import PodSample, Window, extend
 from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
-from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
-from inferfleet_runtime.engines import ENGINES
-from inferfleet_runtime.engines.page import LabelSets
 
 WINDOW = 3 * SPAN
 """Seconds of samples that are kept: two spans for the trend, and one for lost scrapes."""
@@ -92,14 +96,13 @@ class Scaler:
     def __init__(self, signal_max_age: float) -> None:
         self._max_age = signal_max_age
         self._targets: dict[Key, dict[str, Target]] = {}
-        self._external: set[tuple[Key, str]] = set()
-        self._workloads: dict[tuple[Key, str], _Workload] = {}
+        self._external: dict[Key, frozenset[str]] = {}
+        self._workloads: dict[Key, dict[str, _Workload]] = {}
         self._windows: dict[str, Window] = {}
         self._asked_since: dict[str, float] = {}
         self._capacity: dict[str, Measured] = {}
         self._reported: set[str] = set()
         self._boots: dict[str, float] = {}
-        self._labels: LabelSets = {}
 
     def plan(
         self,
@@ -109,46 +112,46 @@ class Scaler:
         configs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """What is to be scaled from now on; a Model that is gone is forgotten. `configs`: hashes by Deployment."""
-        others = targets(plan, external=True) if plan else {}
-        planned = (targets(plan) if plan else {}) | others
-        self._external = {e for e in self._external if e[0] != key} | {(key, class_) for class_ in others}
+        if plan is None:
+            for known in (self._targets, self._external, self._workloads):
+                known.pop(key, None)
+            return
+        others = targets(plan, external=True)
+        planned = targets(plan) | others
         wanted = {class_: replace(t, config=configs.get(t.placement, "")) for class_, t in planned.items()}
-        if plan:
-            self._targets[key] = wanted
-        else:
-            self._targets.pop(key, None)
-        for owner, class_ in list(self._workloads):
-            if owner == key and class_ not in wanted:
-                del self._workloads[(owner, class_)]
+        self._targets[key], self._external[key] = wanted, frozenset(others)
+        self._workloads[key] = {c: w for c, w in self._workloads.get(key, {}).items() if c in wanted}
         for target in wanted.values():
             if target.profile not in self._capacity and target.profile in ledger:
                 self._capacity[target.profile] = ledger[target.profile]
 
     def decisions(self, key: Key) -> dict[str, Decision]:
         """The last decisions of a Model by class, of what is scaled here."""
-        return {class_: w.last.decision for (owner, class_), w in self._ours() if owner == key and w.last}
+        return {class_: w.last.decision for class_, w in self._ours(key) if w.last}
 
     def recent(self, key: Key) -> dict[str, tuple[Record, ...]]:
         """The last few decisions by class that changed replicas or their reason, oldest first."""
-        return {class_: w.recent for (owner, class_), w in self._workloads.items() if owner == key and w.recent}
+        return {class_: w.recent for class_, w in self._workloads.get(key, {}).items() if w.recent}
 
     def computed(self) -> dict[tuple[Key, str], int]:
         """Replicas for workloads that another autoscaler moves, as this one would decide: to be published for it."""
-        found = ((owner, self._workloads.get(owner)) for owner in self._external)
-        return {owner: w.last.decision.replicas for owner, w in found if w and w.last and w.last.decision.fresh}
+        found = {(key, c): self._workloads[key].get(c) for key, classes in self._external.items() for c in classes}
+        return {at: w.last.decision.replicas for at, w in found.items() if w and w.last and w.last.decision.fresh}
 
-    def _ours(self) -> Iterable[tuple[tuple[Key, str], _Workload]]:
-        return ((owner, w) for owner, w in self._workloads.items() if owner not in self._external)
+    def _ours(self, key: Key) -> Iterable[tuple[str, _Workload]]:
+        """Of one Model: a reconcile must not look through the fleet."""
+        others = self._external.get(key, frozenset())
+        return ((class_, w) for class_, w in self._workloads.get(key, {}).items() if class_ not in others)
 
     def served(self, key: Key) -> dict[str, float] | None:
         """Tokens per second by class; None before the first round."""
-        rounds = {class_: w.last for (owner, class_), w in self._ours() if owner == key and w.last}
+        rounds = {class_: w.last for class_, w in self._ours(key) if w.last}
         found = {class_: last.served for class_, last in rounds.items() if last.served is not None}
         return found or None
 
     def demands(self) -> dict[tuple[Key, str], float]:
         """Tokens per second that each workload is to be placed for, of its unit."""
-        return {owner: w.load for owner, w in self._ours() if w.last}
+        return {(key, class_): w.load for key in self._workloads for class_, w in self._ours(key) if w.last}
 
     def capacities(self) -> Mapping[str, Measured]:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
@@ -161,48 +164,43 @@ class Scaler:
     def urls(self, pods: Iterable[Obj]) -> dict[str, str]:
         """Whom to scrape, by uid: ready pods of planned Models, since those that are not scaled cost something, too."""
         return {
-            pod["metadata"]["uid"]: f"http://{_host(pod['status']['podIP'])}:{_port(pod)}{METRICS_PATH}"
+            pod["metadata"]["uid"]: metrics_url(pod)
             for pod in pods
-            if _workload(pod)[:2] in self._targets and ready(pod) and pod["status"].get("podIP")
+            if workload_of(pod)[:2] in self._targets and ready(pod) and pod["status"].get("podIP")
         }
 
-    def heard(self, pages: Mapping[str, bytes], asked: Iterable[str], now: float) -> int:
-        """Add what was scraped; forget pods that were not asked. Returns how many answers were unusable.
+    def asked(self, uids: Collection[str], now: float) -> None:
+        """Who was scraped in this round; others are forgotten."""
+        self._asked_since = {uid: self._asked_since.get(uid, now) for uid in uids}
+        self._windows = {uid: self._windows.get(uid, ()) for uid in uids}
 
-        Samples of one round have one time, so that what several pods counted in it can be added up.
+    def heard(self, uid: str, sample: PodSample) -> None:
+        """What one of those answered."""
+        self._windows[uid] = extend(self._windows[uid], sample, WINDOW)
+
+    def decide(self, pods: Iterable[Obj], now: float) -> Iterator[tuple[Key, bool]]:
+        """One round over all workloads: each Model, and whether its decision or signal changed.
+
+        Nothing is decided but by going on. In between Models may be planned anew, come, or go.
         """
-        bad = 0
-        kept = {uid: self._windows.get(uid, ()) for uid in asked}
-        self._asked_since = {uid: self._asked_since.get(uid, now) for uid in kept}
-        for uid, page in pages.items():
-            try:
-                kept[uid] = extend(kept[uid], parse(page, now, self._labels), WINDOW)
-            except ValueError:
-                bad += 1
-        self._windows = kept
-        return bad
-
-    def decide(self, pods: Iterable[Obj], now: float) -> set[Key]:
-        """One round over all workloads; the Models whose decision or signal changed."""
         by_workload: dict[tuple[str, str, str], list[Obj]] = {}
         self._reported.clear()
         pods = list(pods)
         self._remember_boots(pods)
         self._forget_unused()
         for pod in pods:
-            by_workload.setdefault(_workload(pod), []).append(pod)
-        changed = set()
-        for key, classes in self._targets.items():
-            for target in classes.values():
-                mine = by_workload.get((*key, target.class_), [])
-                if self._round(key, target, mine, now):
-                    changed.add(key)
-        return changed
+            by_workload.setdefault(workload_of(pod), []).append(pod)
+        for key in list(self._targets):
+            changes = [
+                self._round(key, target, by_workload.get((*key, target.class_), []), now)
+                for target in self._targets.get(key, {}).values()
+            ]
+            yield key, any(changes)
 
     def _round(self, key: Key, target: Target, pods: list[Obj], now: float) -> bool:
-        state = self._workloads.setdefault((key, target.class_), _Workload())
+        state = self._workloads.setdefault(key, {}).setdefault(target.class_, _Workload())
         serving = [p for p in pods if ready(p)]
-        placed = [p for p in serving if _placement(p) == target.placement]
+        placed = [p for p in serving if placement_of(p) == target.placement]
         own = frozenset(p["metadata"]["name"] for p in placed)
         windows = {
             p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
@@ -216,7 +214,7 @@ class Scaler:
             state.recent = (*state.recent, state.last.record)[-RECENT:]
         # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
         # no measurement of the new content, whose pods would believe it instead of measuring
-        if state.last.measured and all(_config(p) in ("", target.config) for p in placed if target.config):
+        if state.last.measured and all(config_of(p) in ("", target.config) for p in placed if target.config):
             self._capacity[target.profile] = state.last.measured
             if any(windows.get(name) for name in own):
                 self._reported.add(target.profile)
@@ -264,32 +262,3 @@ def _told(recent: tuple[Record, ...], new: Record) -> bool:
 def _news(before: Round, after: Round, target: Target) -> bool:
     same = (before.decision.reason, before.decision.fresh) == (after.decision.reason, after.decision.fresh)
     return not same or after.decision.replicas != target.replicas or before.served != after.served
-
-
-def _workload(pod: Obj) -> tuple[str, str, str]:
-    labels = pod["metadata"].get("labels", {})
-    return pod["metadata"]["namespace"], labels.get(names.LABEL_MODEL, ""), labels.get(names.LABEL_CLASS, "")
-
-
-def _placement(pod: Obj) -> str:
-    labels = pod["metadata"].get("labels", {})
-    return names.placement_name(
-        labels.get(names.LABEL_MODEL, ""),
-        labels.get(names.LABEL_CLASS, ""),
-        labels.get(names.LABEL_PLACEMENT, ""),
-    )
-
-
-def _config(pod: Obj) -> str:
-    found: str = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_CONFIG, "")
-    return found
-
-
-def _host(ip: str) -> str:
-    return f"[{ip}]" if ":" in ip else ip
-
-
-def _port(pod: Obj) -> int:
-    """Where it says what the scaler needs: a vendor's engine does not, the sidecar beside it does."""
-    engine = ENGINES.get(pod["metadata"].get("labels", {}).get(names.LABEL_ENGINE, ""))
-    return SIDECAR_PORT if engine and engine.shape == "Beside" else PORT

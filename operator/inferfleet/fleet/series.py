@@ -1,6 +1,5 @@
-"""What the fleet's statuses say, as series for dashboards and alerts. Pure."""
+"""What the fleet's statuses say, as series for dashboards and alerts. Pure but for filling them."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ Series = dict[tuple[str, ...], float]
 
 @dataclass(frozen=True)
 class FleetSeries:
-    """One scrape's worth."""
+    """One scrape's worth; filled with `note`, a Model at a time, since there are thousands."""
 
     conditions: Series = field(default_factory=dict)
     """(namespace, model, type): 1 True, 0 False, -1 Unknown."""
@@ -23,13 +22,10 @@ class FleetSeries:
     """(namespace, model, workload_class, pool): USD per million tokens of the class's unit."""
 
 
-def fleet_series(models: Iterable[Obj]) -> FleetSeries:
-    """Of every Model's status as stored: it was written by this operator, but perhaps by an older one."""
-    found = FleetSeries()
-    for model in models:
-        with suppress(KeyError, TypeError, ValueError):  # a status that somebody else wrote
-            _model(found, model)
-    return found
+def note(found: FleetSeries, model: Obj) -> None:
+    """Add a Model's status as stored: it was written by this operator, but perhaps by an older one."""
+    with suppress(KeyError, TypeError, ValueError):  # a status that somebody else wrote
+        _model(found, model)
 
 
 def _model(found: FleetSeries, model: Obj) -> None:

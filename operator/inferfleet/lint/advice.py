@@ -15,7 +15,7 @@ from inferfleet.api.base import GROUP, VERSION, Condition
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
 from inferfleet.fleet.acceptance import class_verdicts, pool_verdicts
-from inferfleet.fleet.observe import Stores, observe, read_classes, read_pools
+from inferfleet.fleet.observe import Stores, common, observe, read_classes, read_pools
 from inferfleet.fleet.types import Blocked, Obj, PoolView, Problem, Valid
 from inferfleet.fleet.unobeyed import CLASS_FIELDS, unobeyed
 from inferfleet.fleet.validate import validate
@@ -64,6 +64,7 @@ def advise(
     yield from _pools(by_kind["HardwarePool"], stores, known.catalog)
     yield from _classes(by_kind["WorkloadClass"], stores, known.catalog)
     classes = {name for _, name in stores.classes} | {b.key[1] for b in broken if b.definition.kind == "WorkloadClass"}
+    stores = replace(stores, common=common(stores, _EPOCH, 0.0))
     for key, model in by_kind["Model"].items():
         yield from _model(model, (key, classes), stores, known)
     yield from _services(by_kind["Model"])

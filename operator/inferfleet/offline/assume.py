@@ -10,7 +10,7 @@ from typing import Any
 
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Accelerator, Catalog
-from inferfleet.fleet.observe import Stores, node, read_classes, read_pools
+from inferfleet.fleet.observe import Stores, read_classes, read_nodes, read_pools
 from inferfleet.fleet.pools import accelerator_of, matching, room, selector_of, size_of
 from inferfleet.fleet.types import Key, Obj, PoolView
 from inferfleet.planning.unit import counted
@@ -75,7 +75,7 @@ def about_nodes(assumed: Iterable[Nodes]) -> list[str]:
 
 def about_nodes_to_come(stores: Stores, catalog: Catalog) -> list[str]:
     """Beside a snapshot's nodes those that the operator counts on, since an autoscaler may add them."""
-    nodes = [node(o) for o in stores.nodes.values()]
+    nodes = read_nodes(stores)
     coming = []
     for name, view in sorted(read_pools(stores).items()):
         if isinstance(view, PoolView) and view.spec.nodes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from inferfleet.fleet.assign import Asked, Owner, asked, assignments, standing, workloads
-from inferfleet.fleet.observe import node, read_pools
+from inferfleet.fleet.observe import read_nodes, read_pools
 from inferfleet.fleet.placer import SOLVER
 from inferfleet.fleet.rooms import rooms
 from inferfleet.fleet.types import Key, Plan, PoolView, Told
@@ -48,7 +48,7 @@ def together(
 
     pools = [view for view in read_pools(world.stores).values() if isinstance(view, PoolView)]
     held = {**others, **{key: standing(plan) for key, plan in plans}}
-    there = rooms(pools, map(node, world.stores.nodes.values()), held, world.catalog)
+    there = rooms(pools, read_nodes(world.stores), held, world.catalog)
     problem = fleet(workloads(known, {}), there, memo)
     plan = place(problem.problem, SOLVER)
     note = f"placed together as one fleet: at most {plan.gap:.1%} above the least cost there is ({plan.status})"

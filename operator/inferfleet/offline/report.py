@@ -9,7 +9,7 @@ from math import inf
 from inferfleet.api.figures import figures
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.fleet.conditions import short
-from inferfleet.fleet.observe import node
+from inferfleet.fleet.observe import read_nodes
 from inferfleet.fleet.pools import accelerator_of, room, size_of
 from inferfleet.fleet.types import Placement, PoolView, Problem, Valid, WorkloadPlan
 from inferfleet.names import Reason
@@ -247,7 +247,7 @@ def _pool(world: World, name: str, view: PoolView | Problem, workloads: tuple[Wo
     if isinstance(view, Problem):
         return PoolRow(name, "", None, used, cost, 0, view.message)
     accelerator_name, accelerator = accelerator_of(view.spec, world.catalog)
-    there = room(view.spec, accelerator, [node(o) for o in world.stores.nodes.values()])
+    there = room(view.spec, accelerator, read_nodes(world.stores))
     bounded = name not in world.as_needed
     price = view.spec.price.per_accelerator_hour if view.spec.price else None
     where = view.spec.external.endpoint if view.spec.external else accelerator_name

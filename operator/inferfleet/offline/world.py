@@ -10,7 +10,7 @@ from inferfleet import names
 from inferfleet.api.base import GROUP, VERSION, timestamp
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog
-from inferfleet.fleet.observe import Common, Stores, common, observe
+from inferfleet.fleet.observe import Stores, common, observe
 from inferfleet.fleet.types import Key, Obj, Observed
 from inferfleet.offline import assume
 from inferfleet.offline.given import Files, Given, ObjectKey
@@ -55,18 +55,21 @@ class World:
 
     def observe(self, key: Key) -> Observed:
         """All that concerns one Model."""
-        stores, known = (self.open_stores, self._open) if key[0] in self.strangers else (self.stores, self._closed)
-        seen = observe(key, stores, self.now, self.settings.capacity_max_age, known)
+        stores = self._open if key[0] in self.strangers else self._closed
+        seen = observe(key, stores, self.now, self.settings.capacity_max_age)
         assert seen  # it is in the stores, and nothing there is being deleted
         return seen
 
     @cached_property
-    def _open(self) -> Common:
-        return common(self.open_stores, self.now, self.settings.capacity_max_age)
+    def _open(self) -> Stores:
+        return self._read(self.open_stores)
 
     @cached_property
-    def _closed(self) -> Common:
-        return common(self.stores, self.now, self.settings.capacity_max_age)
+    def _closed(self) -> Stores:
+        return self._read(self.stores)
+
+    def _read(self, stores: Stores) -> Stores:
+        return replace(stores, common=common(stores, self.now, self.settings.capacity_max_age))
 
 
 def make_world(
