@@ -57,6 +57,9 @@ class Metrics:
         )
         self.end_to_end = self._histogram(Metric.E2E_LATENCY, "Arrival to last token in seconds.", _REQUEST_BUCKETS)
         self.queue_time = self._histogram(Metric.QUEUE_TIME, "Arrival to a free slot in seconds.", _REQUEST_BUCKETS)
+        self.inference_time = self._histogram(
+            Metric.INFERENCE_TIME, "Time in which a finished request held a slot, in seconds.", _REQUEST_BUCKETS
+        )
         self.request_tokens = self._histogram(
             Metric.REQUEST_GENERATION_TOKENS, "Tokens generated per finished request.", powers(context_tokens)
         )
@@ -81,7 +84,7 @@ class Metrics:
         """Count a request that ended well."""
         self._success.labels(self._model, reason if reason in FINISHED else "stop").inc()
 
-    def charge(self, tenant: str, prompt: int, generated: int) -> None:
+    def charge(self, tenant: str, prompt: int, generated: float) -> None:
         """Count what a tenant has used, for its budget."""
         if len(self._tenants) < MOST_TENANTS:
             self._tenants.add(tenant)

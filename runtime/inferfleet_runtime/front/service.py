@@ -61,10 +61,10 @@ class Service:
         self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
         self.metrics.follow(self.backend.counters)
 
-    def ready(self, capacity: float) -> None:
-        """Begin to serve, with the measured tokens per second."""
+    def ready(self, capacity: float, told: float | None = None) -> None:
+        """Begin to serve, with the measured tokens per second; `told`: where the metrics have another unit."""
         self.capacity = capacity
-        self.metrics.capacity.set(capacity)
+        self.metrics.capacity.set(capacity if told is None else told)
         self.phase = Phase.READY
 
     def _kv_usage(self) -> float:
@@ -148,7 +148,10 @@ class Service:
         queue = self.gate.admission
         # embeddings have no output: there capacity is of prompt tokens
         waiting = queue.queued_tokens if self.config.modality == "Embedding" else queue.queued_output_tokens()
-        wait = waiting / self.capacity if self.capacity else 1
+        return self.full(waiting / self.capacity if self.capacity else 1)
+
+    def full(self, wait: float) -> ApiError:
+        """The 429 of a full queue, whose work takes so many seconds."""
         return ApiError(
             429,
             "too many requests are waiting for this model; try again later",

@@ -19,6 +19,8 @@ class Trace:
     """Tokens: estimated, then as the engine counted them."""
     generated: int = 0
     """Tokens counted so far; exact at the end."""
+    began: float | None = None
+    """When it had a slot."""
     first: float | None = None
     """When the first token came."""
     last: float | None = None
@@ -33,7 +35,8 @@ class Trace:
 
     def started(self) -> None:
         """A slot is free for it."""
-        self.metrics.queue_time.observe(self.now() - self.arrived)
+        self.began = self.now()
+        self.metrics.queue_time.observe(self.began - self.arrived)
 
     def see(self, seen: Seen) -> None:
         """Take in one event of a stream."""
@@ -80,6 +83,8 @@ class Trace:
     def finished(self) -> None:
         """The answer is complete."""
         self.metrics.end_to_end.observe(self.now() - self.arrived)
+        if self.began is not None:
+            self.metrics.inference_time.observe(self.now() - self.began)
         self.metrics.request_tokens.observe(self.generated)
         if self.first is not None and self.last is not None and self.generated > 1:
             self.metrics.per_token.observe((self.last - self.first) / (self.generated - 1))
