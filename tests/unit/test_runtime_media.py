@@ -10,6 +10,7 @@ from fakes.stepping import FAILURES, PROMPT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inferfleet.scaling.signal import parse
 from inferfleet_runtime import contract
 from inferfleet_runtime.api.media import Pipeline, Shape
 from inferfleet_runtime.config import ConfigError
@@ -87,6 +88,20 @@ async def test_what_was_made_tells_how_long_the_next_will_take(tmp_path):
         )
         p.maker.flowing.set()
         await asked
+
+
+async def test_the_operator_reads_these_seconds(tmp_path):
+    async with media_pod(tmp_path, PICTURES) as p:
+        await p.draw()
+        p.maker.flowing.clear()
+        asked = [asyncio.create_task(p.draw()) for _ in range(2)]
+        await p.until(running=1, waiting=1)
+        seen = parse(await (await p.client.get("/metrics")).read(), 1.0)
+        assert (seen.arrivals, seen.finished, seen.finished_tokens, seen.slots) == (3, 1, 1, 1)
+        assert seen.inference_seconds == pytest.approx(seen.queued_work)
+        assert seen.work == pytest.approx(40.96 + 2 * seen.queued_work)
+        p.maker.flowing.set()
+        await asyncio.gather(*asked)
 
 
 async def test_a_picture_that_fails_teaches_no_pace(tmp_path):

@@ -1,6 +1,7 @@
 """What the scaling loop remembers between rounds, over pods as informers hold them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -272,6 +273,20 @@ def test_declared_demand_holds_until_traffic_is_observed() -> None:
     for step in range(40):
         loop.round(pods, {"uid-1": exposition(arrivals=1 + step / 10, tokens=step)})
     assert loop.decision.wanted == 1
+
+
+@pytest.mark.parametrize(
+    ("modality", "one_by_one"), [("Image", True), ("Video", True), ("Audio", True), ("Text", False)]
+)
+def test_of_pictures_videos_and_speech_seconds_count_and_the_whole_answer(modality: str, one_by_one: bool) -> None:
+    found = plan()
+    (workload,) = found.workloads
+    assert workload.valid
+    slo = workload.valid.spec.slo.model_copy(update={"tpot": None, "end_to_end": timedelta(seconds=20)})
+    spec = workload.valid.spec.model_copy(update={"modality": modality, "slo": slo})
+    asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+    (target,) = targets(asked).values()
+    assert (target.one_by_one, target.whole, target.step) == (one_by_one, 20.0, None)
 
 
 def test_for_another_autoscaler_the_number_is_computed_and_nothing_is_decided() -> None:

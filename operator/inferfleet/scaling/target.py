@@ -39,6 +39,10 @@ class Target:
     """To the first token; None: no target."""
     itl: float | None = None
     """Between tokens; None: no target."""
+    whole: float | None = None
+    """To the whole answer; None: no target. Only where one is made at a time."""
+    one_by_one: bool = False
+    """Whether a replica makes one answer at a time: pictures, videos, transcripts."""
     percentile: int = 95
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
@@ -57,7 +61,7 @@ class Target:
     @property
     def patient(self) -> bool:
         """Whether all of its requests may wait for their deadline."""
-        return self.deadline is not None and self.itl is None and self.ttft is None
+        return self.deadline is not None and self.itl is None and self.ttft is None and self.whole is None
 
 
 @dataclass(frozen=True)

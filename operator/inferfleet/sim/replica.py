@@ -34,6 +34,8 @@ class Replica:
         """Heap of (step, number) for all that decode; entries of preempted ones stay until they come up."""
         self._came: dict[int, float] = {}
         """When requests that have no slot yet came here."""
+        self._began: dict[int, float] = {}
+        """When those that have one, or had one before they were preempted, got it first."""
         self._made: dict[int, int] = {}
         """Tokens of preempted requests that their callers already have."""
         self._context = 0
@@ -187,6 +189,7 @@ class Replica:
             came = self._came.pop(sequence.number, None)
             if came is not None and not self._book.rank_of(sequence.number):
                 self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
+            self._began.setdefault(sequence.number, self._now)
             self.counters.cached += sequence.prompt - sequence.left
             self._prefilling.append(sequence)
         return sequence
@@ -250,6 +253,9 @@ class Replica:
         self.memory.release(sequence)
         self.outstanding -= 1
         self.counters.finished += 1
+        held = self._now - self._began.pop(sequence.number)
+        self.counters.inference += held
+        self.counters.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
         self.counters.finished_tokens += self._book.output[sequence.number]
         if self._book.rank_of(sequence.number):
             self.counters.later_finished += 1

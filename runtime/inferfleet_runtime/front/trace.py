@@ -82,9 +82,10 @@ class Trace:
 
     def finished(self) -> None:
         """The answer is complete."""
-        self.metrics.end_to_end.observe(self.now() - self.arrived)
+        ended = self.now()
+        self.metrics.end_to_end.observe(ended - self.arrived)
         if self.began is not None:
-            self.metrics.inference_time.observe(self.now() - self.began)
+            self.metrics.inference_time.observe(ended - self.began)
         self.metrics.request_tokens.observe(self.generated)
         if self.first is not None and self.last is not None and self.generated > 1:
             self.metrics.per_token.observe((self.last - self.first) / (self.generated - 1))
