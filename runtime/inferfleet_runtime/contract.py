@@ -42,7 +42,7 @@ SIDECAR_PORT = 8090
 HEADER_TENANT = "X-Inferfleet-Tenant"
 """Whose request it is; believed where `Requests.trusted_headers` says that a gateway sets it."""
 HEADER_PRIORITY = "X-Inferfleet-Priority"
-"""A whole number; higher is served first. Believed as the tenant is."""
+"""A whole number; higher is served first, and lower than the class's own may wait. Believed as the tenant is."""
 HEADER_TIMEOUT = "X-Inferfleet-Timeout"
 """Seconds from its arrival after which nobody waits for the answer any more; any client may set it."""
 
@@ -93,9 +93,18 @@ class Metric:
     tokenized; raised when an answer says that there were more, so that it does not lag behind what was done."""
     ARRIVAL_WORK_SECONDS = "inferfleet:arrival_work_seconds_total"
     """Seconds of the engine that arrivals ask for, refused ones included: by their size, and by what the engine has
-    taken for others. Only of what makes one thing after the other, like what follows."""
+    taken for others; without those that may wait. Only of what makes one thing after the other, like what follows."""
     QUEUED_WORK_SECONDS = "inferfleet:queued_work_seconds"
     """Gauge: the same of what waits, without the one that is being made."""
+    LATER_ARRIVAL_REQUESTS = "inferfleet:later_arrival_requests_total"
+    """Of the arrivals those that may wait: of a lower priority than the class's, or with OpenAI's `service_tier: flex`.
+    They go after the others and are in no histogram of times. Their tokens, and those below, are also in the totals."""
+    LATER_ARRIVAL_PROMPT_TOKENS = "inferfleet:later_arrival_prompt_tokens_total"
+    LATER_FINISHED_REQUESTS = "inferfleet:later_finished_requests_total"
+    LATER_FINISHED_TOKENS = "inferfleet:later_finished_generation_tokens_total"
+    """Tokens generated for those that ended well."""
+    LATER_WAITING = "inferfleet:later_requests_waiting"
+    """Gauge: of the requests in the queue those that may wait."""
     REJECTED_REQUESTS = "inferfleet:rejected_requests_total"
     TENANT_PROMPT_TOKENS = "inferfleet:tenant_prompt_tokens_total"
     """By tenant, where a gateway names it; of the first 200 tenants, the others together as `other`."""

@@ -10,6 +10,7 @@ import pytest
 from harness import NOW, SETTINGS, Operator, stores, world
 
 from inferfleet import names
+from inferfleet.api.workload_class import Slo
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
 from inferfleet.fleet.plan import make_plan
@@ -20,6 +21,7 @@ from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
 from inferfleet.planning.types import Measured
+from inferfleet.scaling.target import LATER
 from inferfleet_runtime.contract import Metric
 
 KEY = ("default", "demo")
@@ -287,6 +289,20 @@ def test_of_pictures_videos_and_speech_seconds_count_and_the_whole_answer(modali
     asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
     (target,) = targets(asked).values()
     assert (target.one_by_one, target.whole, target.step) == (one_by_one, 20.0, None)
+
+
+def test_what_may_wait_has_a_time_to_be_done_where_the_others_are_promised_one() -> None:
+    def deadline(**slo: Any) -> float | None:
+        found = plan()
+        (workload,) = found.workloads
+        assert workload.valid
+        spec = workload.valid.spec.model_copy(update={"slo": Slo(**slo)})
+        asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+        return targets(asked)["chat"].deadline
+
+    second = timedelta(seconds=1)
+    assert [deadline(ttft=second), deadline(tpot=second), deadline(end_to_end=second)] == [LATER] * 3
+    assert (deadline(), deadline(deadline=timedelta(hours=1))) == (None, 3600.0)
 
 
 def test_for_another_autoscaler_the_number_is_computed_and_nothing_is_decided() -> None:

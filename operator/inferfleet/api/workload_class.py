@@ -58,6 +58,11 @@ class Slo(Api):
         ),
     ] = None
 
+    @property
+    def promises_latency(self) -> bool:
+        """Whether somebody waits for answers."""
+        return bool(self.ttft or self.tpot or self.end_to_end)
+
 
 class Limits(Api):
     """What a placement may not exceed."""

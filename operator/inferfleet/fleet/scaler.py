@@ -17,6 +17,7 @@ from inferfleet.scaling.law import Decision
 from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import Window, extend, parse
 from inferfleet.scaling.step import Step
+from inferfleet.scaling.target import LATER
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 from inferfleet_runtime.contract import METRICS_PATH, PORT, SIDECAR_PORT
 from inferfleet_runtime.engines import ENGINES
@@ -68,7 +69,7 @@ def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
         percentile=slo.percentile,
         step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
         boot=evaluated.startup_seconds or DEFAULT_BOOT,
-        deadline=slo.deadline.total_seconds() if slo.deadline else None,
+        deadline=slo.deadline.total_seconds() if slo.deadline else LATER if slo.promises_latency else None,
     )
 
 

@@ -1,13 +1,13 @@
 """What one pod's `/metrics` says, and rates over a window of such samples. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 
 from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
-from inferfleet_runtime.engines.metric_names import OWN, Names
+from inferfleet_runtime.engines.metric_names import LATER, OWN, Names
 from inferfleet_runtime.engines.page import LabelSets
 from inferfleet_runtime.engines.readings import Readings, read
 
@@ -130,6 +130,7 @@ _OPTIONAL = (
     Metric.INFERENCE_TIME,
     Metric.ARRIVAL_WORK_SECONDS,
     Metric.QUEUED_WORK_SECONDS,
+    *LATER,
 )
 _NEEDED: Names = MappingProxyType({name: OWN[name] for name in (*_REQUIRED, *_OPTIONAL, _LENGTHS)})
 
@@ -174,6 +175,11 @@ def parse(page: bytes, at: float, known: LabelSets | None = None) -> PodSample:
         inference_seconds=_sum(found, Metric.INFERENCE_TIME),
         work=values.get(Metric.ARRIVAL_WORK_SECONDS, 0.0),
         queued_work=values.get(Metric.QUEUED_WORK_SECONDS, 0.0),
+        later_arrivals=values.get(Metric.LATER_ARRIVAL_REQUESTS, 0.0),
+        later_arrived=values.get(Metric.LATER_ARRIVAL_PROMPT_TOKENS, 0.0),
+        later_finished=values.get(Metric.LATER_FINISHED_REQUESTS, 0.0),
+        later_finished_tokens=values.get(Metric.LATER_FINISHED_TOKENS, 0.0),
+        later_waiting=values.get(Metric.LATER_WAITING, 0.0),
     )
 
 
@@ -199,6 +205,25 @@ def extend(window: Window, sample: PodSample, span: float) -> Window:
     if window and any(getattr(sample, name) < getattr(window[-1], name) for name in _SINCE_START):
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
+
+
+def all_alike(window: Window) -> Window:
+    """Without telling apart who may wait: for a workload where there is no time by which they must be done, or one for
+    all.
+    """
+    if not window or not window[-1].later_arrivals:
+        return window
+    return tuple(
+        replace(
+            s,
+            later_arrivals=0.0,
+            later_arrived=0.0,
+            later_finished=0.0,
+            later_finished_tokens=0.0,
+            later_waiting=0.0,
+        )
+        for s in window
+    )
 
 
 def extend_gateway(window: GatewayWindow, sample: GatewaySample, span: float) -> GatewayWindow:

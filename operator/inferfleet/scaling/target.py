@@ -7,6 +7,10 @@ from inferfleet.planning.unit import Unit
 from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Step
 
+LATER = 900.0
+"""Seconds in which requests that may wait are to be done, where the others are promised latencies: as long as OpenAI's
+guide to flex processing tells clients to wait."""
+
 
 @dataclass(frozen=True)
 class Target:

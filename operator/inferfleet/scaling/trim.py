@@ -42,7 +42,7 @@ def trimmed(
             continue
         first, last = (getattr(s, waits) for s in (inside[0], inside[-1]))
         total += last[-1][1] - first[-1][1]
-        if max(s.waiting for s in inside) > 0:  # without a queue nobody waits for a replica
+        if max(s.waiting - s.later_waiting for s in inside) > 0:  # without a queue nobody waits for a replica
             late += over(first, last, _bound(last, limit))
     return Trim(min(MOST, max(1.0, known.factor + GAIN * (late - allowed * total))), now)
 

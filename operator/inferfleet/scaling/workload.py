@@ -17,7 +17,7 @@ from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decid
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record, record
-from inferfleet.scaling.signal import Window
+from inferfleet.scaling.signal import Window, all_alike
 from inferfleet.scaling.step import Limits, Step
 from inferfleet.scaling.target import Signals, Target
 from inferfleet.scaling.trim import Trim, trimmed
@@ -69,6 +69,8 @@ class Round:
 
 def scale(target: Target, signals: Signals, known: Measured | None, memory: Memory) -> Round:
     """Measure, learn, decide. A signal that is stale changes nothing and teaches nothing."""
+    if target.deadline is None or target.patient:
+        signals = replace(signals, windows={name: all_alike(w) for name, w in signals.windows.items()})
     windows = tuple(signals.windows.values())
     own = [w for name, w in signals.windows.items() if name in signals.own]
     stale, horizon = _silent(signals, signals.max_age), signals.boot + SCRAPE

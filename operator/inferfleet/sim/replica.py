@@ -254,12 +254,13 @@ class Replica:
         self.outstanding -= 1
         self.counters.finished += 1
         held = self._now - self._began.pop(sequence.number)
-        self.counters.inference += held
-        self.counters.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
         self.counters.finished_tokens += self._book.output[sequence.number]
         if self._book.rank_of(sequence.number):
             self.counters.later_finished += 1
             self.counters.later_finished_tokens += self._book.output[sequence.number]
+        else:
+            self.counters.inference += held
+            self.counters.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
         self._book.finish[sequence.number] = self._now
         more = self._book.output[sequence.number] - 1
         if more > 0 and not self._book.rank_of(sequence.number):

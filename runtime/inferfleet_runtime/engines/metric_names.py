@@ -33,6 +33,14 @@ HISTOGRAMS = (
     Metric.INFERENCE_TIME,
 )
 """In seconds, but for the tokens of a request."""
+LATER = (
+    Metric.LATER_ARRIVAL_REQUESTS,
+    Metric.LATER_ARRIVAL_PROMPT_TOKENS,
+    Metric.LATER_FINISHED_REQUESTS,
+    Metric.LATER_FINISHED_TOKENS,
+    Metric.LATER_WAITING,
+)
+"""Of requests that may wait: no vendor's engine tells them apart."""
 MEANS = (Metric.KV_CACHE_USAGE,)
 """Shares: several engines of one pod have their mean. Everything else adds up."""
 PARTS = ("_bucket", "_sum", "_count")
@@ -271,7 +279,7 @@ RAY_SERVE: Names = MappingProxyType({name: _as_ray_says(known) for name, known i
 OWN: Names = MappingProxyType(
     {name: Series((name,)) for name in (*GAUGES, *COUNTERS, *HISTOGRAMS)}
     | {name: Series((name,)) for name in (Metric.ARRIVAL_PROMPT_TOKENS, Metric.SLOTS, Metric.CAPACITY)}
-    | {name: Series((name,)) for name in (Metric.ARRIVAL_WORK_SECONDS, Metric.QUEUED_WORK_SECONDS)}
+    | {name: Series((name,)) for name in (Metric.ARRIVAL_WORK_SECONDS, Metric.QUEUED_WORK_SECONDS, *LATER)}
 )
 """What pods of the bundled runtime and sidecars say."""
 

@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from inferfleet_runtime.contract import Metric
+from inferfleet_runtime.front.later import Later
 
 # Buckets as in vLLM (v1/metrics/loggers.py), so that one dashboard fits both.
 _TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -38,6 +39,7 @@ class Metrics:
             Metric.ARRIVAL_PROMPT_TOKENS,
             "Prompt tokens of those, estimated from their size on arrival and never below what was counted.",
         )
+        self.later = Later(registry, model)
         self.rejected = self._counter(Metric.REJECTED_REQUESTS, "Requests refused because the queue was full.")
         self.slots = self._gauge(Metric.SLOTS, "Requests that decode at once.")
         self.capacity = self._gauge(

@@ -59,6 +59,7 @@ class Service:
         self.metrics.slots.set(self.config.slots)
         self.metrics.kv_tokens.set(self._kv_tokens)
         self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
+        self.metrics.later.watch(lambda: admission.waiting_below(self.requests.priority))
         self.metrics.follow(self.backend.counters)
 
     def ready(self, capacity: float, told: float | None = None) -> None:
@@ -90,11 +91,13 @@ class Service:
         finally:
             self._open -= 1
 
-    def trace(self, call: Call, arrived: float) -> Trace:
+    def trace(self, call: Call, caller: Caller, arrived: float) -> Trace:
         """Count a well-formed request as arrived and measure it from then."""
         self.metrics.arrivals.inc()
         self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
-        return Trace(self.metrics, self.now, arrived, call.work.prompt)
+        if caller.later:
+            self.metrics.later.arrived(call.work.prompt)
+        return Trace(self.metrics, self.now, arrived, call.work.prompt, later=caller.later)
 
     def check_open(self) -> None:
         """Raise the 503 of a pod that takes no requests."""

@@ -80,12 +80,8 @@ class Speech(Turns):
         except SoundError as error:
             raise ApiError(400, str(error), param="file", code="invalid_value") from error
         except QueueFullError as full:
-            self._arrived_unheard()
+            self.arrived(self.limits.work(self.limits.usual_seconds), who)  # its length nobody knows
             raise self.too_many() from full
-
-    def _arrived_unheard(self) -> None:
-        """Count an arrival whose length nobody knows."""
-        self.arrived(self.limits.work(self.limits.usual_seconds))
 
     async def hear(self, hearing: Hearing, sound: bytes) -> Heard:
         """Write it down, counted token by token. Raises ApiError."""

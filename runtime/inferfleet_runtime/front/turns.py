@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from math import inf
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from inferfleet_runtime.api.caller import Caller
 from inferfleet_runtime.api.errors import ApiError
@@ -40,7 +41,7 @@ class Turns:
     def __post_init__(self) -> None:
         """Wire the gauge to the state."""
         self.busy = Busy(self.service.metrics.registry, self.service.config.served_model_name)
-        self.busy.queued.set_function(self._queued_seconds)
+        self.busy.queued.set_function(lambda: self._queued_seconds(self.service.requests.priority))
 
     @asynccontextmanager
     async def turn(self, work: Work, who: Caller, arrived: float) -> AsyncIterator[None]:
@@ -49,27 +50,38 @@ class Turns:
         Raises the 429 of a full queue, and the 504 of a deadline that passes before the context ends.
         """
         metrics, now = self.service.metrics, self.service.now
-        self.arrived(work)
+        self.arrived(work, who)
         try:
             async with deadline(who, arrived, now()), self.service.gate.turn(work, who.priority):
                 began = now()
-                metrics.queue_time.observe(began - arrived)
+                self._time(who, metrics.queue_time, began - arrived)
                 yield
                 took = now() - began
         except QueueFullError as full:
             raise self.too_many() from full
-        metrics.inference_time.observe(took)
+        self._time(who, metrics.inference_time, took)
         self.pace = self.pace.after(took, work.output)
 
-    def arrived(self, work: Work) -> None:
+    def arrived(self, work: Work, who: Caller) -> None:
         """Count it, whether there is room for it or not."""
         metrics = self.service.metrics
         metrics.arrivals.inc()
         metrics.arrival_prompt_tokens.inc(work.prompt)
-        self.busy.arrived.inc(self.pace.seconds_of(work.output, self.service.capacity))
+        if who.later:
+            metrics.later.arrived(work.prompt)
+        else:
+            self.busy.arrived.inc(self.pace.seconds_of(work.output, self.service.capacity))
 
-    def _queued_seconds(self) -> float:
-        return self.pace.seconds_of(self.service.gate.admission.queued_output_tokens(), self.service.capacity)
+    def _queued_seconds(self, least: float = -inf) -> float:
+        """Of requests of at least this priority."""
+        waiting = self.service.gate.admission.queued_output_tokens(least)
+        return self.pace.seconds_of(waiting, self.service.capacity)
+
+    @staticmethod
+    def _time(who: Caller, histogram: Histogram, seconds: float) -> None:
+        """Of who may wait the times are nobody's measure."""
+        if not who.later:
+            histogram.observe(seconds)
 
     def too_many(self) -> ApiError:
         """The 429 of a full queue, counted, with the seconds that it takes."""
@@ -83,7 +95,9 @@ class Turns:
             metrics.charge(who.tenant, prompt_tokens, tokens)
         metrics.prompt_tokens.inc(prompt_tokens)
         metrics.request_tokens.observe(tokens)
-        metrics.end_to_end.observe(self.service.now() - arrived)
+        self._time(who, metrics.end_to_end, self.service.now() - arrived)
+        if who.later:
+            metrics.later.finished(tokens)
         metrics.succeeded("stop")
 
 
