@@ -291,6 +291,16 @@ def test_of_pictures_videos_and_speech_seconds_count_and_the_whole_answer(modali
     assert (target.one_by_one, target.whole, target.step) == (one_by_one, 20.0, None)
 
 
+def test_who_asks_for_token_throughput_gets_it_for_pictures_too() -> None:
+    found = plan()
+    (workload,) = found.workloads
+    assert workload.valid
+    scaling = workload.valid.spec.scaling.model_copy(update={"signal": "TokenThroughput"})
+    spec = workload.valid.spec.model_copy(update={"modality": "Image", "scaling": scaling})
+    asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+    assert not targets(asked)["chat"].one_by_one
+
+
 def test_what_may_wait_has_a_time_to_be_done_where_the_others_are_promised_one() -> None:
     def deadline(**slo: Any) -> float | None:
         found = plan()

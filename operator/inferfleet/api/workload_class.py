@@ -155,7 +155,9 @@ class Scaling(Api):
     signal: Annotated[
         Literal["Auto", "TokenThroughput"],
         Field(
-            description="What replicas follow. Default Auto, which is arriving tokens over measured tokens per second."
+            description="What replicas follow. TokenThroughput: arriving tokens over measured tokens per second. "
+            "Default Auto: the same, and of images, video and audio, which are made one at a time, seconds of work that "
+            "come and wait."
         ),
     ] = "Auto"
     target_utilization: Annotated[

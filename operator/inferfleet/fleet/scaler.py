@@ -65,7 +65,7 @@ def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
         ttft=slo.ttft.total_seconds() if slo.ttft else None,
         itl=slo.tpot.total_seconds() if slo.tpot else None,
         whole=slo.end_to_end.total_seconds() if slo.end_to_end else None,
-        one_by_one=spec.modality in ONE_BY_ONE,
+        one_by_one=spec.modality in ONE_BY_ONE and spec.scaling.signal == "Auto",
         percentile=slo.percentile,
         step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
         boot=evaluated.startup_seconds or DEFAULT_BOOT,
