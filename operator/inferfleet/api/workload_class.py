@@ -156,8 +156,8 @@ class Scaling(Api):
         Literal["Auto", "TokenThroughput"],
         Field(
             description="What replicas follow. TokenThroughput: arriving tokens over measured tokens per second. "
-            "Default Auto: the same, and of images, video and audio, which are made one at a time, seconds of work that "
-            "come and wait."
+            "Default Auto: the same, and of images, video and audio, which are made one at a time, seconds of work "
+            "that come and wait."
         ),
     ] = "Auto"
     target_utilization: Annotated[
