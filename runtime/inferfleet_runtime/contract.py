@@ -42,7 +42,7 @@ SIDECAR_PORT = 8090
 HEADER_TENANT = "X-Inferfleet-Tenant"
 """Whose request it is; believed where `Requests.trusted_headers` says that a gateway sets it."""
 HEADER_PRIORITY = "X-Inferfleet-Priority"
-"""A whole number; higher is served first. Believed as the tenant is."""
+"""A whole number; higher is served first, and lower than the class's own may wait. Believed as the tenant is."""
 HEADER_TIMEOUT = "X-Inferfleet-Timeout"
 """Seconds from its arrival after which nobody waits for the answer any more; any client may set it."""
 
@@ -73,6 +73,9 @@ class Metric:
     """Histogram: of each finished request the mean time between its tokens, which is what a target is about."""
     E2E_LATENCY = "vllm:e2e_request_latency_seconds"  # histogram
     QUEUE_TIME = "vllm:request_queue_time_seconds"  # histogram
+    INFERENCE_TIME = "vllm:request_inference_time_seconds"
+    """Histogram: of each finished request the time in which it held a slot. What makes one thing after the other
+    (pictures, videos, transcripts) is busy as long as these together."""
     PREFIX_CACHE_QUERIES = "vllm:prefix_cache_queries_total"
     """Prompt tokens of requests that have ended; what follows counts some of them."""
     PREFIX_CACHE_HITS = "vllm:prefix_cache_hits_total"
@@ -88,6 +91,20 @@ class Metric:
     ARRIVAL_PROMPT_TOKENS = "inferfleet:arrival_prompt_tokens_total"
     """Prompt tokens of those, estimated from their size (four bytes a token), since a refused prompt is never
     tokenized; raised when an answer says that there were more, so that it does not lag behind what was done."""
+    ARRIVAL_WORK_SECONDS = "inferfleet:arrival_work_seconds_total"
+    """Seconds of the engine that arrivals ask for, refused ones included: by their size, and by what the engine has
+    taken for others; without those that may wait. Only of what makes one thing after the other, like what follows."""
+    QUEUED_WORK_SECONDS = "inferfleet:queued_work_seconds"
+    """Gauge: the same of what waits, without the one that is being made."""
+    LATER_ARRIVAL_REQUESTS = "inferfleet:later_arrival_requests_total"
+    """Of the arrivals those that may wait: of a lower priority than the class's, or with OpenAI's `service_tier: flex`.
+    They go after the others and are in no histogram of times. Their tokens, and those below, are also in the totals."""
+    LATER_ARRIVAL_PROMPT_TOKENS = "inferfleet:later_arrival_prompt_tokens_total"
+    LATER_FINISHED_REQUESTS = "inferfleet:later_finished_requests_total"
+    LATER_FINISHED_TOKENS = "inferfleet:later_finished_generation_tokens_total"
+    """Tokens generated for those that ended well."""
+    LATER_WAITING = "inferfleet:later_requests_waiting"
+    """Gauge: of the requests in the queue those that may wait."""
     REJECTED_REQUESTS = "inferfleet:rejected_requests_total"
     TENANT_PROMPT_TOKENS = "inferfleet:tenant_prompt_tokens_total"
     """By tenant, where a gateway names it; of the first 200 tenants, the others together as `other`."""
@@ -95,8 +112,9 @@ class Metric:
     SLOTS = "inferfleet:slots"
     """Gauge: how many requests decode at once."""
     CAPACITY = "inferfleet:capacity_tokens_per_second"
-    """Gauge: generation tokens per second (prompt tokens of what embeds) with every slot busy at the class's lengths,
-    measured before the pod became Ready; 0 until then."""
+    """Gauge: generation tokens per second (prompt tokens of what embeds; a picture or video such as is usual in the
+    class counts as one token) with every slot busy at the class's lengths, measured before the pod became Ready; 0
+    until then."""
     FETCH_BYTES = "inferfleet:fetch_bytes"
     """Gauge, only while `fetch` runs: bytes of the model's files that are there."""
     FETCH_TOTAL_BYTES = "inferfleet:fetch_total_bytes"
@@ -199,6 +217,7 @@ class KnownCapacity(_Frozen):
     """What replicas of this very content have measured before: no pod measures it again."""
 
     tokens_per_second: float = Field(gt=0)
+    """As `Metric.CAPACITY` counts them."""
     slots: int = Field(ge=1)
 
 

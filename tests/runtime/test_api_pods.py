@@ -108,6 +108,32 @@ def test_the_urgent_takes_the_place_of_what_waits(trusting):
         assert high.result(60).usage.completion_tokens == 300
 
 
+def test_openais_tier_flex_waits_for_others_and_is_counted_apart(trusting):
+    pod, client = trusting
+    before, stream = pod.metrics(), busy(client)
+    done = []
+
+    def ask(name, tokens, **more):
+        client.completions.create(model="tiny", prompt="b", max_tokens=tokens, **more)
+        done.append(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        flex = pool.submit(ask, "flex", 300, extra_body={"service_tier": "flex"})
+        pod.until(lambda: pod.metrics()["inferfleet:later_requests_waiting"] == 1, "a request that may wait")
+        other = pool.submit(ask, "other", 5)
+        pod.until(lambda: pod.metrics()["vllm:num_requests_waiting"] == 2, "another one")
+        stream.close()
+        for asked in (flex, other):
+            asked.result(60)
+    assert done == ["other", "flex"]
+    pod.until(lambda: pod.metrics()["inferfleet:later_requests_waiting"] == 0, "an empty queue")
+    after = pod.metrics()
+    grown = {name: after[name] - before[name] for name in after if name.startswith("inferfleet:later_")}
+    assert grown["inferfleet:later_arrival_requests_total"] == grown["inferfleet:later_finished_requests_total"] == 1
+    assert 5 < grown["inferfleet:later_finished_generation_tokens_total"] <= 300
+    assert grown["inferfleet:later_arrival_prompt_tokens_total"] > 0
+
+
 def test_tenants_share_no_cache_and_have_a_bill_each(trusting):
     pod, client = trusting
     prompt = "time year people way day man thing woman life child world school " * 20

@@ -150,6 +150,13 @@ def test_pictures_take_steps_times_pixels() -> None:
     assert of(asked, Load(0, 0, 1)).abstained is not None
 
 
+def test_throughput_counts_pictures_and_of_what_has_a_text_its_tokens() -> None:
+    asked = setup("flux.1-dev", "BF16", parallelism=Parallelism())
+    picture, told = (of(asked, Load(0, tokens, 1, steps=20, pixels=512 * 512)) for tokens in (1, 100))
+    assert picture.tokens_per_second.mid == pytest.approx(1 / picture.ttft.mid)
+    assert told.tokens_per_second.mid == pytest.approx(100 * picture.tokens_per_second.mid)
+
+
 def test_embeddings_answer_once_and_count_prompt_tokens() -> None:
     found = of(setup("bge-m3", "BF16", parallelism=Parallelism()), Load(512, 0, 8))
     assert found.tpot.mid == 0

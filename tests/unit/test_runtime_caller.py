@@ -9,7 +9,7 @@ TRUSTED = Requests(trusted_headers=True, priority=3)
 
 def test_a_gateway_names_tenant_and_priority():
     headers = {HEADER_TENANT: "team-a.b_c", HEADER_PRIORITY: "-7"}
-    assert caller(headers, TRUSTED) == Caller("team-a.b_c", -7)
+    assert caller(headers, TRUSTED) == Caller("team-a.b_c", -7, later=True)
 
 
 def test_without_a_gateway_nobody_raises_his_own_priority_or_takes_a_name():

@@ -46,6 +46,9 @@ async def test_requests_over_the_slots_wait_and_all_are_answered():
         p.backend.flowing.set()
         assert [r.status for r in await asyncio.gather(*asked)] == [200] * 5
         assert p.value("vllm:request_queue_time_seconds_count") == 5
+        assert p.value("vllm:request_inference_time_seconds_count") == 5
+        waited, held = (p.value(f"vllm:request_{name}_time_seconds_sum") for name in ("queue", "inference"))
+        assert waited + held == pytest.approx(p.value("vllm:e2e_request_latency_seconds_sum"), abs=0.01)
 
 
 async def test_the_queue_is_first_in_first_out():

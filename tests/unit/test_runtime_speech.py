@@ -31,6 +31,19 @@ async def test_what_was_said_is_answered_and_counted():
         assert p.value("vllm:request_success_total", finished_reason="stop") == 1
 
 
+async def test_seconds_of_the_engine_are_those_of_what_is_usually_said_in_the_sound():
+    async with speech_pod() as p:
+        p.ear.flowing.clear()
+        asked = [asyncio.create_task(p.say(sound)) for sound in (b"30", b"60")]
+        await p.until(running=1, waiting=1)
+        # 100 tokens in half a minute, of which 50 a second were measured
+        assert p.value("inferfleet:arrival_work_seconds_total") == pytest.approx(6)
+        assert p.value("inferfleet:queued_work_seconds") in (pytest.approx(2), pytest.approx(4))
+        p.ear.flowing.set()
+        await asyncio.gather(*asked)
+        assert p.value("vllm:request_inference_time_seconds_count") == 2
+
+
 async def test_each_format_has_its_own_type():
     async with speech_pod() as p:
         for name, kind in [("text", "text/plain"), ("srt", "text/plain"), ("vtt", "text/vtt")]:

@@ -23,7 +23,7 @@ def test_what_is_not_said_is_the_usual():
     assert call.generation.shape == VIDEOS.usual
     assert (call.generation.format, call.generation.seed) == ("mp4", 42)
     # of 17 frames the first stands alone and the others are two groups of eight
-    assert call.tokens == (512 // 32) * (256 // 32) * 3
+    assert call.work.output == (512 // 32) * (256 // 32) * 3
 
 
 @pytest.mark.parametrize(

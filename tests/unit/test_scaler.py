@@ -1,6 +1,7 @@
 """What the scaling loop remembers between rounds, over pods as informers hold them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from harness import NOW, SETTINGS, Operator, stores, world
 
 from inferfleet import names
+from inferfleet.api.workload_class import Slo
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
 from inferfleet.fleet.pages import Reader
@@ -20,6 +22,7 @@ from inferfleet.fleet.validate import validate
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
 from inferfleet.planning.types import Measured
+from inferfleet.scaling.target import LATER
 from inferfleet_runtime.contract import Metric
 
 KEY = ("default", "demo")
@@ -294,6 +297,44 @@ def test_a_model_that_goes_while_others_are_decided_about_is_left_out_and_forgot
     assert not any(changed for _, changed in round_)
     assert set(loop.scaler.decisions(KEY)) == {"chat"}
     assert loop.scaler.decisions(other) == {}
+
+
+@pytest.mark.parametrize(
+    ("modality", "one_by_one"), [("Image", True), ("Video", True), ("Audio", True), ("Text", False)]
+)
+def test_of_pictures_videos_and_speech_seconds_count_and_the_whole_answer(modality: str, one_by_one: bool) -> None:
+    found = plan()
+    (workload,) = found.workloads
+    assert workload.valid
+    slo = workload.valid.spec.slo.model_copy(update={"tpot": None, "end_to_end": timedelta(seconds=20)})
+    spec = workload.valid.spec.model_copy(update={"modality": modality, "slo": slo})
+    asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+    (target,) = targets(asked).values()
+    assert (target.one_by_one, target.whole, target.step) == (one_by_one, 20.0, None)
+
+
+def test_who_asks_for_token_throughput_gets_it_for_pictures_too() -> None:
+    found = plan()
+    (workload,) = found.workloads
+    assert workload.valid
+    scaling = workload.valid.spec.scaling.model_copy(update={"signal": "TokenThroughput"})
+    spec = workload.valid.spec.model_copy(update={"modality": "Image", "scaling": scaling})
+    asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+    assert not targets(asked)["chat"].one_by_one
+
+
+def test_what_may_wait_has_a_time_to_be_done_where_the_others_are_promised_one() -> None:
+    def deadline(**slo: Any) -> float | None:
+        found = plan()
+        (workload,) = found.workloads
+        assert workload.valid
+        spec = workload.valid.spec.model_copy(update={"slo": Slo(**slo)})
+        asked = replace(found, workloads=(replace(workload, valid=replace(workload.valid, spec=spec)),))
+        return targets(asked)["chat"].deadline
+
+    second = timedelta(seconds=1)
+    assert [deadline(ttft=second), deadline(tpot=second), deadline(end_to_end=second)] == [LATER] * 3
+    assert (deadline(), deadline(deadline=timedelta(hours=1))) == (None, 3600.0)
 
 
 def test_for_another_autoscaler_the_number_is_computed_and_nothing_is_decided() -> None:

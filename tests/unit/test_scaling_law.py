@@ -15,6 +15,7 @@ from inferfleet.scaling.deadline import Queue, reconciled, update
 from inferfleet.scaling.deadline import needed as due
 from inferfleet.scaling.demand import Demand
 from inferfleet.scaling.law import Latency, ScaleInput, decide, needed
+from inferfleet.scaling.signal import PodSample
 from inferfleet.scaling.step import Limits, Shape, Step, capacity, work
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 
@@ -258,3 +259,55 @@ def test_what_was_refused_is_due_to_nobody() -> None:
 def test_more_that_is_due_never_needs_fewer(came: float, more: float, at: float, each: float) -> None:
     one, two = (due(update(Queue(), 0.0, 3600.0, n, 0.0), at, 3600.0, each, 60.0) for n in (came, came * more))
     assert two >= one
+
+
+def _with_later(rate: float, later: float, target: Target) -> list[Round]:
+    """Rounds over one pod that gets so many requests a second, some of which may wait, and answers the others."""
+    memory, window, found = Memory(), (), []
+    for at in range(0, 62, 2):
+        window = (*window, _sample(float(at), rate, later))
+        signals = Signals(float(at), {"pod": window}, frozenset({"pod"}), target.boot, 15.0)
+        found.append(scale(target, signals, None, memory))
+        memory = found[-1].memory
+    return found
+
+
+def _sample(at: float, rate: float, later: float) -> PodSample:
+    done = (rate - later) * at
+    return PodSample(
+        at,
+        arrivals=rate * at,
+        generated=160 * done,
+        finished=done,
+        finished_tokens=160 * done,
+        running=5.0,
+        waiting=later * at,
+        slots=256,
+        capacity=1600.0,
+        prompted=800 * done,
+        arrived=800 * rate * at,
+        kv_tokens=400_000.0,
+        later_arrivals=later * at,
+        later_arrived=800 * later * at,
+        later_waiting=later * at,
+    )
+
+
+def test_no_replica_is_held_ready_for_what_may_wait_and_it_is_done_in_time() -> None:
+    target = replace(TARGET, deadline=120.0)
+    plain, some, mostly = (_with_later(n, n - 2.0, target)[-1] for n in (2.0, 4.0, 30.0))
+    assert plain.decision.need is not None
+    assert some.demand.arrivals == pytest.approx(plain.demand.arrivals, rel=0.02)
+    assert some.decision.wanted == plain.decision.wanted == 1
+    assert mostly.decision.need is not None
+    assert mostly.decision.need.bound == "deadline"
+    assert mostly.decision.wanted >= 2
+
+
+@pytest.mark.parametrize("deadline", [None, 3600.0])
+def test_where_all_are_alike_what_may_wait_counts_as_the_others_do(deadline: float | None) -> None:
+    target = replace(BATCH, deadline=deadline)
+    one, other = (_with_later(20.0, later, target)[-1] for later in (0.0, 15.0))
+    assert other.demand.arrivals == pytest.approx(one.demand.arrivals)
+    queued = [sum(count for _, count in found.memory.queue.parts) for found in (one, other)]
+    assert queued == pytest.approx([0, 15 * 60] if deadline else [0, 0])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from simulating import ENGINE, TARGET, a_pool, a_trace
 
+from inferfleet.scaling.target import LATER
 from inferfleet.sim.operator_law import Ours, Served, as_first, spread
 from inferfleet.sim.result import Result
 from inferfleet.sim.run import simulate
@@ -54,6 +55,31 @@ def test_what_the_first_pool_has_no_room_for_goes_to_the_next_and_comes_back() -
     assert max(ready for at, ready in dear if at < 600) >= 1
     assert dear[-1][1] == 0, "the first has room again"
     assert found.attainment(SLO) > 0.9
+
+
+def _mixed(chat: Trace, flex: Trace) -> Trace:
+    parts = [(chat.at, flex.at), (chat.input, flex.input), (chat.output, flex.output)]
+    parts.append((np.zeros(len(chat), dtype=np.int64), np.ones(len(flex), dtype=np.int64)))
+    order = np.argsort(np.concatenate(parts[0]), kind="stable")
+    at, tokens_in, tokens_out, classes = (np.concatenate(part)[order] for part in parts)
+    return Trace(at, tokens_in, tokens_out, class_=classes, classes=("chat", "flex"))
+
+
+def test_what_may_wait_is_done_in_time_mostly_by_what_the_others_leave() -> None:
+    few = a_pool(boot=30.0, engine=replace(ENGINE, slots=8, capacity=260.0))
+    promised = replace(TARGET, ttft=2.0, planned_capacity=260.0, deadline=LATER)
+
+    def served(trace: Trace, flex: int) -> Result:
+        settings = Settings(start={"gpu": 4}, priorities={"flex": flex})
+        return simulate(trace, [few], Ours((Served(promised, ("gpu",)),)), settings)
+
+    chat = _steps(4.0, seconds=2400.0)
+    both = _mixed(chat, _steps(0.02, 4.0, 0.02, seconds=800.0))
+    alone, later, alike = served(chat, 0), served(both, -1), served(both, 0)
+    assert both.class_ is not None
+    assert np.max((later.finish - both.at)[both.class_ == 1]) < LATER
+    assert later.attainment(SLO, "chat") >= alone.attainment(SLO) - 0.04
+    assert later.replica_hours < 0.9 * alike.replica_hours
 
 
 def test_the_same_simulation_twice_decides_the_same() -> None:

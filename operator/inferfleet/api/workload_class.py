@@ -58,6 +58,11 @@ class Slo(Api):
         ),
     ] = None
 
+    @property
+    def promises_latency(self) -> bool:
+        """Whether somebody waits for answers."""
+        return bool(self.ttft or self.tpot or self.end_to_end)
+
 
 class Limits(Api):
     """What a placement may not exceed."""
@@ -150,7 +155,9 @@ class Scaling(Api):
     signal: Annotated[
         Literal["Auto", "TokenThroughput"],
         Field(
-            description="What replicas follow. Default Auto, which is arriving tokens over measured tokens per second."
+            description="What replicas follow. TokenThroughput: arriving tokens over measured tokens per second. "
+            "Default Auto: the same, and of images, video and audio, which are made one at a time, seconds of work "
+            "that come and wait."
         ),
     ] = "Auto"
     target_utilization: Annotated[

@@ -18,12 +18,13 @@ from inferfleet.fleet.types import Key, Obj, Placement, Plan, Valid, WorkloadPla
 from inferfleet.planning.evaluate.line import line
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.types import Evaluated, Measured, Question
-from inferfleet.planning.unit import Unit, counted, unit_of
+from inferfleet.planning.unit import ONE_BY_ONE, Unit, counted, unit_of
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.law import Decision
 from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import PodSample, Window, extend
 from inferfleet.scaling.step import Step
+from inferfleet.scaling.target import LATER
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 
 WINDOW = 3 * SPAN
@@ -67,10 +68,12 @@ def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
         prompt_tokens=float(prompts),
         ttft=slo.ttft.total_seconds() if slo.ttft else None,
         itl=slo.tpot.total_seconds() if slo.tpot else None,
+        whole=slo.end_to_end.total_seconds() if slo.end_to_end else None,
+        one_by_one=spec.modality in ONE_BY_ONE and spec.scaling.signal == "Auto",
         percentile=slo.percentile,
         step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
         boot=evaluated.startup_seconds or DEFAULT_BOOT,
-        deadline=slo.deadline.total_seconds() if slo.deadline else None,
+        deadline=slo.deadline.total_seconds() if slo.deadline else LATER if slo.promises_latency else None,
     )
 
 

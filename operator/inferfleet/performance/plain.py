@@ -23,14 +23,21 @@ NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 def pipeline(setup: Setup, load: Load) -> Estimate:
-    """Steps x tokens x weights: the first answer is the whole one, and throughput is of pictures."""
+    """Steps x tokens x weights: the first answer is the whole one, and throughput is of pictures (of speech, of its
+    text).
+    """
     tokens = (load.pixels or PIXELS_DEFAULT) / PIXELS_PER_TOKEN
     work = 2.0 * setup.model.block_parameters * tokens * (load.steps or STEPS_DEFAULT) * GUIDANCE_PASSES
     each = work / (_speed(setup) * _share(setup))
     read = setup.model.block_parameters * setup.quantization.bytes_per_weight / _bandwidth(setup)
     each = max(each, read * (load.steps or STEPS_DEFAULT))
     wait = each * max(1, load.concurrency)
-    return _estimate(wide(wait), NOTHING, wide(1 / each), "nothing was measured of pipelines of pictures and videos")
+    return _estimate(
+        wide(wait),
+        NOTHING,
+        wide(max(1, load.output_tokens) / each),
+        "nothing was measured of pipelines of pictures and videos",
+    )
 
 
 def embedding(setup: Setup, load: Load) -> Estimate:

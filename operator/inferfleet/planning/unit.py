@@ -5,6 +5,9 @@ from enum import StrEnum
 from inferfleet.api.common import Lengths
 from inferfleet.api.workload_class import WorkloadClassSpec
 
+ONE_BY_ONE = frozenset({"Image", "Video", "Audio"})
+"""Modalities of which a bundled engine makes one answer at a time: such an answer has seconds of its own."""
+
 
 class Unit(StrEnum):
     """What counts as a token."""
@@ -15,7 +18,10 @@ class Unit(StrEnum):
 
 
 def unit_of(class_: WorkloadClassSpec) -> Unit:
-    """Prompt tokens for embeddings, as the runtime measures and publishes their capacity; else generated ones."""
+    """Prompt tokens for embeddings, as the runtime measures and publishes their capacity; else generated ones.
+
+    A picture or a video of the usual size and steps is one of those.
+    """
     return Unit.PROMPT if class_.modality == "Embedding" else Unit.GENERATED
 
 

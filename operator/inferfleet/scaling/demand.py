@@ -7,12 +7,14 @@ from math import exp, inf
 
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.arrivals import SPAN, Arrivals, add, outlook
-from inferfleet.scaling.signal import COUNTERS, PodSample, Window, increase
+from inferfleet.scaling.signal import COUNTERS, PodSample, Window, increase, squares
 from inferfleet.scaling.step import Shape
 
 NOTHING = Shape(0.0, 1.0, 1.0)
 MEMORY = 600.0
 """Seconds after which a request counts a third in the mean lengths: they change slowly, and few requests say little."""
+BELIEVED = 5.0
+"""Requests that count in the variation of their seconds before any was seen."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Lengths:
     """Of these, what a prefix cache had."""
     finished: float = 0.0
     finished_tokens: float = 0.0
+    work: float = 0.0
+    """Seconds of the engine that requests asked for as they came."""
+    inference: float = 0.0
+    """Seconds in which those that finished held a slot."""
+    squares: float = 0.0
+    """Of these seconds."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,14 @@ class Demand:
     shape: Shape = NOTHING
     later: Shape = NOTHING
     """Of requests that may wait."""
+    seconds: float = 0.0
+    """Mean time of a request in a slot."""
+    variation: float = 1.0
+    """Variance of these times over the square of their mean."""
+    queued: float = 0.0
+    """Seconds of work in queues, where one request is served at a time."""
+    horizon: float = SPAN
+    """Seconds over which a backlog is spread."""
 
 
 def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffic:
@@ -120,9 +136,9 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
     seen = outlook(known.arrivals, horizon)
     shape = _shape(known.lengths, typical)
     waiting = known.held + sum(w[-1].waiting - w[-1].later_waiting for w in pods if w)
-    forecast = seen.forecast + waiting / max(horizon, SPAN)
-    prompt = _of(known.lengths.arrived, known.lengths.requests, typical.arrived)
-    tokens = prompt if unit is Unit.PROMPT else shape.output
+    spread = max(horizon, SPAN)
+    forecast, each = seen.forecast + waiting / spread, seconds_of(known.lengths, typical)
+    tokens = _tokens(known.lengths, typical, unit)
     return Demand(
         tokens_per_second=forecast * tokens,
         served=_rate(pods, COUNTERS[unit].done, known.since),
@@ -135,7 +151,37 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
         error=seen.error,
         shape=shape,
         later=_shape(known.later, typical),
+        seconds=each,
+        variation=_variation(known.lengths),
+        queued=known.held * each + sum(_queued(w[-1], each) for w in pods if w),
+        horizon=spread,
     )
+
+
+def seconds_of(seen: Lengths, typical: Lengths) -> float:
+    """Mean time of a request in a slot: as pods estimate what comes, else as it was for what finished."""
+    return _of(seen.work, seen.requests, _of(seen.inference, seen.finished, typical.inference))
+
+
+def _variation(seen: Lengths) -> float:
+    """As of an exponential distribution until some were seen, which count little by little."""
+    mean = _of(seen.inference, seen.finished, 0.0)
+    if mean <= 0:
+        return 1.0
+    found = max(0.0, seen.squares / seen.finished / mean**2 - 1)
+    return (found * seen.finished + BELIEVED) / (seen.finished + BELIEVED)
+
+
+def _queued(pod: PodSample, each: float) -> float:
+    """Seconds of work that wait in it; `each` is a mean request's."""
+    return pod.queued_work if pod.work else (pod.waiting - pod.later_waiting) * each
+
+
+def _tokens(seen: Lengths, typical: Lengths, unit: Unit) -> float:
+    """Of a mean request, in the class's unit; below one for pictures that are smaller than the usual one."""
+    if unit is Unit.PROMPT:
+        return _of(seen.arrived, seen.requests, typical.arrived)
+    return _of(seen.finished_tokens, seen.finished, typical.finished_tokens)
 
 
 def _shape(seen: Lengths, typical: Lengths) -> Shape:
@@ -179,6 +225,9 @@ def _grown(pairs: list[tuple[PodSample, PodSample]], later: Lengths) -> Lengths:
         cached=sum(b.cached - a.cached for a, b in pairs),
         finished=sum(b.finished - a.finished for a, b in pairs) - later.finished,
         finished_tokens=sum(b.finished_tokens - a.finished_tokens for a, b in pairs) - later.finished_tokens,
+        work=sum(b.work - a.work for a, b in pairs),
+        inference=sum(b.inference_seconds - a.inference_seconds for a, b in pairs),
+        squares=sum(squares(a.inference, b.inference) for a, b in pairs),
     )
 
 

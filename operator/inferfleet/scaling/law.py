@@ -1,13 +1,14 @@
 """The control law: replicas for the load that is expected when another one could be there. Pure."""
 
 from dataclasses import dataclass, field, replace
-from math import ceil, exp, inf, isfinite, sqrt
+from math import ceil, inf, isfinite, sqrt
 from typing import NamedTuple
 
 from inferfleet.api.figures import figures
 from inferfleet.names import Reason
 from inferfleet.scaling.demand import Demand
 from inferfleet.scaling.idle import asleep
+from inferfleet.scaling.queueing import for_backlog, for_wait
 from inferfleet.scaling.step import Limits, Step, capacity, work
 
 History = tuple[tuple[float, float], ...]
@@ -30,6 +31,12 @@ class Latency:
     """Standard deviations of the load for which replicas are held ready."""
     late: float = 0.05
     """Share of requests that may wait longer than `ttft` for a place."""
+    whole: float = inf
+    """To the whole answer, where one is made at a time."""
+
+    def wait(self, seconds: float) -> float:
+        """For a turn, where an answer takes so long; a target that it does not fit into cannot be met by replicas."""
+        return max(self.whole - seconds, self.whole / 4)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class ScaleInput:
     """Seconds since the last request."""
     patience: float = inf
     """Seconds without a request after which the last replica goes."""
+    one_by_one: bool = False
+    """Whether a replica serves one request at a time: its seconds count, and not its tokens."""
     unheard: bool = False
     """Whether some pod missed a few rounds: no reason to freeze yet, and no evidence that replicas are idle."""
 
@@ -160,6 +169,8 @@ def needed(x: ScaleInput) -> Need:
 
 def one_full(x: ScaleInput) -> float:
     """Requests per second of one replica that is never idle."""
+    if x.one_by_one and x.demand.seconds:
+        return 1 / x.demand.seconds
     if x.step is None:
         return x.capacity / max(x.demand.request_tokens, 1.0)
     return capacity(x.step, x.demand.shape, replace(x.limits, itl=inf, utilization=1.0)).requests
@@ -173,6 +184,8 @@ def _for_arrivals(x: ScaleInput) -> Need:
     Slots, cache and chunk are not planned beyond the class's utilization either, whichever asks for more.
     """
     d = x.demand
+    if x.one_by_one:
+        return _for_seconds(x)
     if x.step is None:
         load = d.tokens_per_second / x.capacity
         return Need(x.trim * load / x.utilization, load, x.capacity, f"utilization of {x.utilization:.0%}")
@@ -202,25 +215,26 @@ def whole(replicas: float) -> int:
 
 
 def _for_queue(load: float, prefill: float, latency: Latency) -> float:
-    """Replicas with which at most the share `late` of prompts waits too long for those before it.
-
-    P(wait > t) of M/M/c with c = replicas and `load` = arrivals x prefill: Erlang's C in the approximation of
-    Sakasegawa (1977), rho^(sqrt(2 (c + 1)) - 1), times exp(-(c - load) t / prefill). Found by halving.
-    """
+    """For prompts that wait for those before them: `load` is arrivals x prefill."""
     if not isfinite(latency.ttft) or load <= 0:
         return 0.0
-    patience = max(latency.ttft - prefill, latency.ttft / 4) / prefill
+    return for_wait(load, prefill, max(latency.ttft - prefill, latency.ttft / 4), latency.late)
 
-    def enough(c: float) -> bool:
-        return bool((load / c) ** (sqrt(2 * (c + 1)) - 1) * exp(-(c - load) * patience) <= latency.late)
 
-    low, high = load, load + 1.0
-    while not enough(high):
-        high += high - low
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def _for_seconds(x: ScaleInput) -> Need:
+    """Where a replica serves one at a time, a second of it is a second of work: so much comes, so much waits.
+
+    By what users may wait (the forecast's error on top), by the queue that there is, and by the class's utilization.
+    """
+    d, wait = x.demand, x.latency.wait(x.demand.seconds)
+    load = d.arriving * d.seconds
+    by_wait = for_wait(load * (1 + d.error), d.seconds, wait, x.latency.late, (d.dispersion + d.variation) / 2)
+    by_queue = for_backlog(load, d.queued, d.horizon, wait)
+    by_use = load / x.utilization
+    needed, bound = max(
+        (by_use, f"utilization of {x.utilization:.0%}"), (by_wait, "time in the queue"), (by_queue, "queued seconds")
+    )
+    return Need(x.trim * needed, load, x.capacity, bound)
 
 
 def _bounded(x: ScaleInput, wanted: int, history: History) -> tuple[int, str]:
@@ -251,9 +265,15 @@ def _hold(x: ScaleInput, reason: str, message: str, *, fresh: bool) -> Decision:
 
 def _sentence(x: ScaleInput, need: Need, wanted: int) -> str:
     d = x.demand
+    bounds = f"{wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
+    if x.one_by_one:
+        return (
+            f"{figures(need.load, 2)} s of work a second demanded ({figures(d.arrivals, 2)} requests/s of "
+            f"{figures(d.seconds, 2)} s), {figures(d.queued, 2)} s waiting in {d.waiting:.0f} requests, "
+            f"a replica by {need.bound}: {bounds}"
+        )
     return (
         f"{figures(d.tokens_per_second)} tokens/s demanded ({figures(d.arrivals, 2)} requests/s of "
         f"{figures(d.request_tokens)} tokens, {d.waiting:.0f} waiting), "
-        f"{figures(need.capacity)} tokens/s a replica by {need.bound}: "
-        f"{wanted} wanted, between {min(x.minimum, x.most)} and {x.most}"
+        f"{figures(need.capacity)} tokens/s a replica by {need.bound}: {bounds}"
     )

@@ -1,13 +1,13 @@
 """What one pod's `/metrics` says, and rates over a window of such samples. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from types import MappingProxyType
 
 from inferfleet.planning.unit import Unit
 from inferfleet_runtime.contract import Metric
-from inferfleet_runtime.engines.metric_names import OWN, Names
+from inferfleet_runtime.engines.metric_names import LATER, OWN, Names
 from inferfleet_runtime.engines.page import LabelSets
 from inferfleet_runtime.engines.readings import Readings, read
 
@@ -51,6 +51,15 @@ class PodSample:
     """Mean seconds between the tokens of a request, of requests that ended since the start."""
     queued: Buckets = ()
     """Seconds that a request waited for a place in the batch, since the start."""
+    inference: Buckets = ()
+    """Seconds in which a request held a slot, of requests that ended well since the start."""
+    inference_seconds: float = 0.0
+    """The same added up (a counter)."""
+    work: float = 0.0
+    """Seconds of the engine that arrivals ask for (a counter); 0 where it is not told: where several are served at once
+    a request has no such seconds of its own."""
+    queued_work: float = 0.0
+    """The same of what waits."""
     later_arrivals: float = 0.0
     """Among the arrivals those that may wait for a deadline: they go after the others, and are in no histogram."""
     later_arrived: float = 0.0
@@ -118,6 +127,10 @@ _OPTIONAL = (
     Metric.INTER_TOKEN_LATENCY,
     Metric.REQUEST_TPOT,
     Metric.QUEUE_TIME,
+    Metric.INFERENCE_TIME,
+    Metric.ARRIVAL_WORK_SECONDS,
+    Metric.QUEUED_WORK_SECONDS,
+    *LATER,
 )
 _NEEDED: Names = MappingProxyType({name: OWN[name] for name in (*_REQUIRED, *_OPTIONAL, _LENGTHS)})
 
@@ -158,11 +171,24 @@ def parse(page: bytes, at: float, known: LabelSets | None = None) -> PodSample:
         itl=_buckets(found, Metric.INTER_TOKEN_LATENCY),
         tpot=_buckets(found, Metric.REQUEST_TPOT),
         queued=_buckets(found, Metric.QUEUE_TIME),
+        inference=_buckets(found, Metric.INFERENCE_TIME),
+        inference_seconds=_sum(found, Metric.INFERENCE_TIME),
+        work=values.get(Metric.ARRIVAL_WORK_SECONDS, 0.0),
+        queued_work=values.get(Metric.QUEUED_WORK_SECONDS, 0.0),
+        later_arrivals=values.get(Metric.LATER_ARRIVAL_REQUESTS, 0.0),
+        later_arrived=values.get(Metric.LATER_ARRIVAL_PROMPT_TOKENS, 0.0),
+        later_finished=values.get(Metric.LATER_FINISHED_REQUESTS, 0.0),
+        later_finished_tokens=values.get(Metric.LATER_FINISHED_TOKENS, 0.0),
+        later_waiting=values.get(Metric.LATER_WAITING, 0.0),
     )
 
 
 def _buckets(found: Readings, name: str) -> Buckets:
     return found.distributions[name].rising() if name in found.distributions else ()
+
+
+def _sum(found: Readings, name: str) -> float:
+    return found.distributions[name].sum if name in found.distributions else 0.0
 
 
 def ages(windows: Mapping[str, Window], now: float) -> dict[str, float]:
@@ -179,6 +205,25 @@ def extend(window: Window, sample: PodSample, span: float) -> Window:
     if window and any(getattr(sample, name) < getattr(window[-1], name) for name in _SINCE_START):
         return (sample,)
     return (*(s for s in window if s.at >= sample.at - span), sample)
+
+
+def all_alike(window: Window) -> Window:
+    """Without telling apart who may wait: for a workload where there is no time by which they must be done, or one for
+    all.
+    """
+    if not window or not window[-1].later_arrivals:
+        return window
+    return tuple(
+        replace(
+            s,
+            later_arrivals=0.0,
+            later_arrived=0.0,
+            later_finished=0.0,
+            later_finished_tokens=0.0,
+            later_waiting=0.0,
+        )
+        for s in window
+    )
 
 
 def extend_gateway(window: GatewayWindow, sample: GatewaySample, span: float) -> GatewayWindow:
@@ -202,4 +247,17 @@ def increase(window: Window, field: str) -> float:
     if not window:
         return 0.0
     total: float = getattr(window[-1], field) - getattr(window[0], field)
+    return total
+
+
+def squares(before: Buckets, after: Buckets) -> float:
+    """Sum of the squares of what came between two states of a histogram: even within a bucket, and what is above the
+    last finite bound at it.
+    """
+    known = dict(before)
+    lower = under = total = 0.0
+    for bound, count in after:
+        grown, end = count - known.get(bound, 0.0), bound if bound < inf else lower
+        total += (grown - under) * (lower * lower + lower * end + end * end) / 3
+        lower, under = end, grown
     return total

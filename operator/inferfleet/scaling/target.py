@@ -7,6 +7,10 @@ from inferfleet.planning.unit import Unit
 from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Step
 
+LATER = 900.0
+"""Seconds in which requests that may wait are to be done, where the others are promised latencies: as long as OpenAI's
+guide to flex processing tells clients to wait."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -39,6 +43,10 @@ class Target:
     """To the first token; None: no target."""
     itl: float | None = None
     """Between tokens; None: no target."""
+    whole: float | None = None
+    """To the whole answer; None: no target. Only where one is made at a time."""
+    one_by_one: bool = False
+    """Whether a replica makes one answer at a time: pictures, videos, transcripts."""
     percentile: int = 95
     """Share of requests, in percent, that must meet these."""
     step: Step | None = None
@@ -57,7 +65,7 @@ class Target:
     @property
     def patient(self) -> bool:
         """Whether all of its requests may wait for their deadline."""
-        return self.deadline is not None and self.itl is None and self.ttft is None
+        return self.deadline is not None and self.itl is None and self.ttft is None and self.whole is None
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,24 @@ class Trim:
     at: float = -inf
 
 
-def trimmed(known: Trim, windows: Iterable[Window], now: float, target: tuple[float, float]) -> Trim:
-    """The next correction; `target` is (seconds to the first token, share of requests that may take longer)."""
+def trimmed(
+    known: Trim, windows: Iterable[Window], now: float, target: tuple[float, float], waits: str = "ttft"
+) -> Trim:
+    """The next correction; `target` is (seconds, share of requests that may take longer), `waits` the field of samples
+    that it is about: the time to the first token, or that in the queue where it is all that replicas can change.
+    """
     if now - known.at < SPAN:
         return known
     limit, allowed = target
     total = late = 0.0
     for window in windows:
-        inside = [s for s in window if s.at >= now - SPAN and s.ttft]
+        inside = [s for s in window if s.at >= now - SPAN and getattr(s, waits)]
         if len(inside) < 2:
             continue
-        total += inside[-1].ttft[-1][1] - inside[0].ttft[-1][1]
-        if max(s.waiting for s in inside) > 0:  # without a queue nobody waits for a replica
-            late += over(inside[0].ttft, inside[-1].ttft, _bound(inside[-1].ttft, limit))
+        first, last = (getattr(s, waits) for s in (inside[0], inside[-1]))
+        total += last[-1][1] - first[-1][1]
+        if max(s.waiting - s.later_waiting for s in inside) > 0:  # without a queue nobody waits for a replica
+            late += over(first, last, _bound(last, limit))
     return Trim(min(MOST, max(1.0, known.factor + GAIN * (late - allowed * total))), now)
 
 

@@ -1,6 +1,7 @@
 """One scaling round of one workload: signals to a decision, and what is remembered for the next. Pure."""
 
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from statistics import NormalDist
 
 from inferfleet.planning.types import Measured
@@ -8,7 +9,7 @@ from inferfleet.planning.unit import Unit
 from inferfleet.scaling import deadline
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.deadline import Queue
-from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held
+from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held, seconds_of
 from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.late import observe as observe_late
@@ -16,7 +17,7 @@ from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decid
 from inferfleet.scaling.learn import Fit, learn, solve
 from inferfleet.scaling.ledger import BOUNDS, capacity
 from inferfleet.scaling.record import Record, record
-from inferfleet.scaling.signal import Window
+from inferfleet.scaling.signal import Window, all_alike
 from inferfleet.scaling.step import Limits, Step, work
 from inferfleet.scaling.target import Signals, Target
 from inferfleet.scaling.trim import Trim, trimmed
@@ -70,14 +71,16 @@ class Round:
 
 def scale(target: Target, signals: Signals, known: Measured | None, memory: Memory) -> Round:
     """Measure, learn, decide. A signal that is stale changes nothing and teaches nothing."""
+    if target.deadline is None or target.patient:
+        signals = replace(signals, windows={name: all_alike(w) for name, w in signals.windows.items()})
     windows = tuple(signals.windows.values())
     own = [w for name, w in signals.windows.items() if name in signals.own]
     stale, horizon = _silent(signals, signals.max_age), signals.boot + SCRAPE
     measured = known
     if not stale:
         measured = capacity(known, own, signals.now, target.unit)
-        memory = _learned(target, signals, own, _counted(target, signals, memory, horizon))
-    demand = _demand(target, windows, memory.traffic, horizon)
+        memory = _learned(target, signals, own, _counted(target, signals, memory, horizon), _typical(target, measured))
+    demand = _demand(target, windows, memory.traffic, horizon, _typical(target, measured))
     asked = _asked(target, signals, memory, demand, measured)
     due = _due(target, signals, memory, asked) if asked.capacity > 0 else 0.0
     decision = decide(replace(asked, stale_pods=stale, due=due))
@@ -114,7 +117,7 @@ def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -
     return replace(memory, traffic=traffic, queue=queue)
 
 
-def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory) -> Memory:
+def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory, typical: Lengths) -> Memory:
     """What warm pods show. Of a target for the first token alone only the waits once the last change has settled."""
     if target.step and target.itl:
         if signals.now - memory.late.at < SPAN:
@@ -126,18 +129,21 @@ def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, replicas=ready, changed=signals.now)
-    if target.ttft is None or signals.now - memory.changed < signals.boot:
+    limit, waits = target.ttft, "ttft"
+    if _one_by_one(target, own):
+        limit, waits = _latency(target).wait(seconds_of(memory.traffic.lengths, typical)), "queued"
+    if limit is None or not isfinite(limit) or signals.now - memory.changed < signals.boot:
         return memory
-    allowed = (target.ttft, 1 - target.percentile / 100)
-    return replace(memory, trim=trimmed(memory.trim, own, signals.now, allowed))
+    allowed = (limit, 1 - target.percentile / 100)
+    return replace(memory, trim=trimmed(memory.trim, own, signals.now, allowed, waits))
 
 
 # what is decided with
 
 
-def _demand(target: Target, windows: tuple[Window, ...], traffic: Traffic, horizon: float) -> Demand:
+def _demand(target: Target, windows: tuple[Window, ...], traffic: Traffic, horizon: float, typical: Lengths) -> Demand:
     """What is declared, until somebody has come."""
-    found = measure(traffic, windows, horizon, _typical(target), target.unit)
+    found = measure(traffic, windows, horizon, typical, target.unit)
     if not target.planned_demand or any(w and w[-1].arrivals for w in windows):
         return found
     requests = target.planned_demand / target.request_tokens
@@ -173,8 +179,14 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         held=signals.held,
         idle=signals.now - memory.traffic.busy,
         patience=patience(signals.boot, target.zero_after),
+        one_by_one=_one_by_one(target, own),
         unheard=bool(_silent(signals, MISSED)),
     )
+
+
+def _one_by_one(target: Target, own: list[Window]) -> bool:
+    """As planned, unless a pod says that it serves several at once."""
+    return target.one_by_one and all(w[-1].slots <= 1 for w in own if w)
 
 
 def _believed(target: Target, memory: Memory, own: list[Window], measured: Measured | None) -> Step | None:
@@ -200,12 +212,14 @@ def _due(target: Target, signals: Signals, memory: Memory, asked: ScaleInput) ->
     return deadline.needed(memory.queue, signals.now, target.deadline, 1 / requests, signals.boot)
 
 
-def _typical(target: Target) -> Lengths:
+def _typical(target: Target, measured: Measured | None) -> Lengths:
+    speed = measured.tokens_per_second if measured else target.planned_capacity
     return Lengths(
         requests=1.0,
         arrived=target.request_tokens if target.unit is Unit.PROMPT else target.prompt_tokens,
         finished=1.0,
         finished_tokens=target.request_tokens,
+        inference=target.request_tokens / speed if speed > 0 else 0.0,
     )
 
 
@@ -216,6 +230,8 @@ def _latency(target: Target) -> Latency:
         itl=target.itl or ENDLESS,
         sigmas=NormalDist().inv_cdf(1 - late),
         late=late,
+        # an answer that comes whole is its own first token
+        whole=min(target.ttft or ENDLESS, target.whole or ENDLESS),
     )
 
 

@@ -43,6 +43,8 @@ class Counters:
     prompted: int = 0
     cached: int = 0
     preempted: int = 0
+    inference: float = 0.0
+    """Seconds in which requests that finished held a slot."""
     later_arrivals: int = 0
     """Of a queue that goes after others, here and below."""
     later_arrived: int = 0
@@ -53,6 +55,8 @@ class Counters:
     tpot: list[int] = field(default_factory=lambda: [0] * len(ITL_BOUNDS))
     """Of requests of more than one token that finished: their mean seconds between tokens."""
     queued: list[int] = field(default_factory=lambda: [0] * len(QUEUE_BOUNDS))
+    inferred: list[int] = field(default_factory=lambda: [0] * len(QUEUE_BOUNDS))
+    """Of requests that finished: their seconds with a slot."""
 
 
 @dataclass(slots=True)

@@ -38,6 +38,8 @@ class Replica:
         """When requests that have no slot yet came here."""
         self._promised: dict[int, int] = {}
         """Tokens in `unread` of requests that have no slot yet."""
+        self._began: dict[int, float] = {}
+        """When those that have one, or had one before they were preempted, got it first."""
         self._made: dict[int, int] = {}
         """Tokens of preempted requests that their callers already have."""
         self._context = 0
@@ -198,6 +200,7 @@ class Replica:
             came = self._came.pop(sequence.number, None)
             if came is not None and not self._book.rank_of(sequence.number):
                 self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
+            self._began.setdefault(sequence.number, self._now)
             self.counters.cached += sequence.prompt - sequence.left
             self.unread += sequence.left - self._promised.pop(sequence.number)
             self._prefilling.append(sequence)
@@ -262,10 +265,14 @@ class Replica:
         self.memory.release(sequence)
         self.outstanding -= 1
         self.counters.finished += 1
+        held = self._now - self._began.pop(sequence.number)
         self.counters.finished_tokens += self._book.output[sequence.number]
         if self._book.rank_of(sequence.number):
             self.counters.later_finished += 1
             self.counters.later_finished_tokens += self._book.output[sequence.number]
+        else:
+            self.counters.inference += held
+            self.counters.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
         self._book.finish[sequence.number] = self._now
         more = self._book.output[sequence.number] - 1
         if more > 0 and not self._book.rank_of(sequence.number):

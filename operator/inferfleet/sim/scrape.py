@@ -30,6 +30,8 @@ def sample(replica: Replica, now: float) -> PodSample:
         itl=_buckets(ITL_BOUNDS, c.itl),
         tpot=_buckets(ITL_BOUNDS, c.tpot),
         queued=_buckets(QUEUE_BOUNDS, c.queued),
+        inference=_buckets(QUEUE_BOUNDS, c.inferred),
+        inference_seconds=c.inference,
         later_arrivals=c.later_arrivals,
         later_arrived=c.later_arrived,
         later_finished=c.later_finished,

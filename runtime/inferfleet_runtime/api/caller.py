@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferfleet_runtime.api.errors import ApiError
 from inferfleet_runtime.contract import HEADER_PRIORITY, HEADER_TENANT, HEADER_TIMEOUT, Requests
@@ -22,6 +22,12 @@ class Caller:
     """Higher is served first."""
     timeout: float | None = None
     """Seconds from its arrival after which the answer is worth nothing."""
+    later: bool = False
+    """Whether it may wait: its priority is below the class's, so that it goes after the others."""
+
+    def waiting_for_others(self, known: Requests) -> "Caller":
+        """As one that says of itself that it may wait: who only lowers himself needs nobody's word."""
+        return replace(self, priority=min(self.priority, known.priority - 1), later=True)
 
 
 def caller(headers: Mapping[str, str], known: Requests) -> Caller:
@@ -30,7 +36,8 @@ def caller(headers: Mapping[str, str], known: Requests) -> Caller:
     timeout = min(limits, default=None)
     if not known.trusted_headers:
         return Caller(priority=known.priority, timeout=timeout)
-    return Caller(_tenant(headers), _priority(headers, known.priority), timeout)
+    priority = _priority(headers, known.priority)
+    return Caller(_tenant(headers), priority, timeout, later=priority < known.priority)
 
 
 def _timeout(headers: Mapping[str, str]) -> float | None:

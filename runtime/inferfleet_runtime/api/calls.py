@@ -63,6 +63,8 @@ class Call:
     """The parameter whose JSON schema constrains the answer."""
     rewriters: tuple[Callable[[], Rewriter], ...] = ()
     """What makes the client's answer of the engine's, in this order; empty: they are the same."""
+    flexible: bool = False
+    """Whether it says that it may wait for others."""
 
     @property
     def path(self) -> str:

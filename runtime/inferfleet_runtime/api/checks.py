@@ -11,7 +11,8 @@ BYTES_PER_TOKEN = 4
 WITHOUT_EFFECT = frozenset(
     {"metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "store", "user"}
 )
-"""OpenAI's parameters about the account of a caller: accepted, since they change no answer."""
+"""OpenAI's parameters about the account of a caller: accepted, since they change no answer. What `service_tier` changes
+is when it comes."""
 _SHOWN = 64
 """Characters of an unknown name that its error repeats."""
 

@@ -85,6 +85,11 @@ class MediaLimits:
         output = ceil(self.pipeline.tokens(shape) * shape.steps / self.usual.steps)
         return Work(checks.text_tokens(prompt), output)
 
+    def part(self, shape: Shape) -> float:
+        """Of the usual generation: how many of these it is worth."""
+        tokens = self.pipeline.tokens
+        return tokens(shape) * shape.steps / (tokens(self.usual) * self.usual.steps)
+
 
 def check_names(body: Mapping[str, Any], known: frozenset[str], refused: Mapping[str, str]) -> None:
     """Raise ApiError for what is unknown, and for what OpenAI has and this server has not, with the reason."""

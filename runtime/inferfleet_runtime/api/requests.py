@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,8 @@ _PARSERS: Mapping[Endpoint, Callable[[dict[str, Any], Limits], Call]] = MappingP
     }
 )
 
+_FLEXIBLE = "flex"
+"""OpenAI's `service_tier` of what may take longer."""
 _DEEPEST = 200
 """Lists and objects within each other. Python's own bound is a thousand calls, and several are made for a level."""
 
@@ -55,4 +58,6 @@ def _inside(value: Any) -> Iterable[Any]:
 
 def parse(body: Any, endpoint: Endpoint, limit: Limits) -> Call:
     """Check a request and estimate its size. Raises ApiError."""
-    return _PARSERS[endpoint](checks.present(body), limit)
+    given = checks.present(body)
+    call = _PARSERS[endpoint](given, limit)
+    return replace(call, flexible=given.get("service_tier") == _FLEXIBLE)

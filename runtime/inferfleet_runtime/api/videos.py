@@ -45,8 +45,6 @@ class VideoCall:
 
     generation: Generation
     work: Work
-    tokens: int
-    """Image tokens of all frames."""
 
 
 def from_form(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def parse_video(body: Any, limit: MediaLimits, any_seed: int) -> VideoCall:
     generation = Generation(
         prompt, shape, any_seed if seed is None else seed, **options_of(body, limit.pipeline), format="mp4"
     )
-    return VideoCall(generation, limit.work(shape, prompt), limit.pipeline.tokens(shape))
+    return VideoCall(generation, limit.work(shape, prompt))
 
 
 def _frames(body: Mapping[str, Any], limit: MediaLimits) -> tuple[int, float]:

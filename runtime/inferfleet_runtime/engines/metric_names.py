@@ -30,8 +30,17 @@ HISTOGRAMS = (
     Metric.REQUEST_TPOT,
     Metric.E2E_LATENCY,
     Metric.QUEUE_TIME,
+    Metric.INFERENCE_TIME,
 )
 """In seconds, but for the tokens of a request."""
+LATER = (
+    Metric.LATER_ARRIVAL_REQUESTS,
+    Metric.LATER_ARRIVAL_PROMPT_TOKENS,
+    Metric.LATER_FINISHED_REQUESTS,
+    Metric.LATER_FINISHED_TOKENS,
+    Metric.LATER_WAITING,
+)
+"""Of requests that may wait: no vendor's engine tells them apart."""
 MEANS = (Metric.KV_CACHE_USAGE,)
 """Shares: several engines of one pod have their mean. Everything else adds up."""
 PARTS = ("_bucket", "_sum", "_count")
@@ -185,6 +194,7 @@ TGI: Names = MappingProxyType(
             Metric.REQUEST_TPOT: "request_mean_time_per_token_duration",
             Metric.E2E_LATENCY: "request_duration",
             Metric.QUEUE_TIME: "request_queue_duration",
+            Metric.INFERENCE_TIME: "request_inference_duration",
         },
     )
 )
@@ -204,6 +214,7 @@ LMDEPLOY: Names = MappingProxyType(
             Metric.INTER_TOKEN_LATENCY: ("iter_token_latency", "time_per_output_token_seconds"),
             Metric.E2E_LATENCY: "e2e_request_latency_seconds",
             Metric.QUEUE_TIME: "request_queue_time_seconds",
+            Metric.INFERENCE_TIME: "request_inference_time_seconds",
         },
     )
 )
@@ -268,6 +279,7 @@ RAY_SERVE: Names = MappingProxyType({name: _as_ray_says(known) for name, known i
 OWN: Names = MappingProxyType(
     {name: Series((name,)) for name in (*GAUGES, *COUNTERS, *HISTOGRAMS)}
     | {name: Series((name,)) for name in (Metric.ARRIVAL_PROMPT_TOKENS, Metric.SLOTS, Metric.CAPACITY)}
+    | {name: Series((name,)) for name in (Metric.ARRIVAL_WORK_SECONDS, Metric.QUEUED_WORK_SECONDS, *LATER)}
 )
 """What pods of the bundled runtime and sidecars say."""
 

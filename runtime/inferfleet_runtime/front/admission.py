@@ -8,6 +8,7 @@ a time-out; what waits with a lower priority makes room for a higher one.
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 
 from inferfleet_runtime.api.work import Work
 
@@ -46,9 +47,14 @@ class Admission:
         """Prompt plus output tokens in the queue; never over the bound."""
         return self._queued_tokens
 
-    def queued_output_tokens(self) -> int:
-        """What the queue will at most ask the engine to generate."""
-        return sum(work.output for level in self._waiting.values() for work in level.values())
+    def waiting_below(self, priority: int) -> int:
+        """Requests in the queue of a lower one."""
+        return sum(len(level) for each, level in self._waiting.items() if each < priority)
+
+    def queued_output_tokens(self, least: float = -inf) -> int:
+        """What the queue will at most ask the engine to generate, for requests of at least this priority."""
+        levels = (level for priority, level in self._waiting.items() if priority >= least)
+        return sum(work.output for level in levels for work in level.values())
 
     def __contains__(self, ticket: Hashable) -> bool:
         """Whether a request runs or waits."""

@@ -24,7 +24,7 @@ def image_routes(media: Media) -> list[web.RouteDef]:
         async with media.turn(call.work, who, arrived):
             for asked in call.pictures():
                 pictures.append(made := await media.make(asked))
-        media.finished(who, arrived, call.tokens, made.prompt_tokens)
+        media.finished(who, arrived, call.count * media.limits.part(call.first.shape), made.prompt_tokens)
         body = images_answer(call, [p.content for p in pictures], made.prompt_tokens, int(media.chance.wall()))
         return web.json_response(body)
 

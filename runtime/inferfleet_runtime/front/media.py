@@ -1,7 +1,7 @@
 """The service of a model that makes pictures or videos: one generation at a time, measured. No HTTP here.
 
-What is counted as a generated token is an image token at the usual number of steps (`api.media`): tokens of the usual
-picture over the seconds that it takes are the capacity, and a request's tokens are its share of it.
+What is counted as a generated token is a picture (a video) of the usual size and steps: half the steps are half of one.
+So does the operator, which knows no model's grid. Inside, work is counted in image tokens (`api.media`).
 """
 
 import asyncio
@@ -72,7 +72,8 @@ class Media(Turns):
     """Of the jobs that have not ended."""
 
     def __post_init__(self) -> None:
-        """Wire the gauge to the state."""
+        """Wire the gauges to the state."""
+        super().__post_init__()
         self.counters.stored.set_function(lambda: self.jobs.stored_bytes)
 
     async def close(self) -> None:
@@ -81,9 +82,13 @@ class Media(Turns):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
+    def ready(self, rate: float) -> None:
+        """Begin to serve, with the measured usual generations per second."""
+        self.service.ready(rate * self.limits.pipeline.tokens(self.limits.usual), told=rate)
+
     async def make(self, asked: Generation, heard: Callable[[int], None] = lambda _: None) -> Made:
         """One picture or video, counted step by step; `heard` learns how many steps are done. Raises ApiError."""
-        share = self.limits.pipeline.tokens(asked.shape) / self.limits.usual.steps
+        share = self.limits.part(asked.shape) / asked.shape.steps
 
         def on_step(done: int) -> None:
             self.counters.steps.inc()

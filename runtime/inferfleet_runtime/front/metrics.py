@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from inferfleet_runtime.contract import Metric
+from inferfleet_runtime.front.later import Later
 
 # Buckets as in vLLM (v1/metrics/loggers.py), so that one dashboard fits both.
 _TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -38,6 +39,7 @@ class Metrics:
             Metric.ARRIVAL_PROMPT_TOKENS,
             "Prompt tokens of those, estimated from their size on arrival and never below what was counted.",
         )
+        self.later = Later(registry, model)
         self.rejected = self._counter(Metric.REJECTED_REQUESTS, "Requests refused because the queue was full.")
         self.slots = self._gauge(Metric.SLOTS, "Requests that decode at once.")
         self.capacity = self._gauge(
@@ -57,6 +59,9 @@ class Metrics:
         )
         self.end_to_end = self._histogram(Metric.E2E_LATENCY, "Arrival to last token in seconds.", _REQUEST_BUCKETS)
         self.queue_time = self._histogram(Metric.QUEUE_TIME, "Arrival to a free slot in seconds.", _REQUEST_BUCKETS)
+        self.inference_time = self._histogram(
+            Metric.INFERENCE_TIME, "Time in which a finished request held a slot, in seconds.", _REQUEST_BUCKETS
+        )
         self.request_tokens = self._histogram(
             Metric.REQUEST_GENERATION_TOKENS, "Tokens generated per finished request.", powers(context_tokens)
         )
@@ -81,7 +86,7 @@ class Metrics:
         """Count a request that ended well."""
         self._success.labels(self._model, reason if reason in FINISHED else "stop").inc()
 
-    def charge(self, tenant: str, prompt: int, generated: int) -> None:
+    def charge(self, tenant: str, prompt: int, generated: float) -> None:
         """Count what a tenant has used, for its budget."""
         if len(self._tenants) < MOST_TENANTS:
             self._tenants.add(tenant)

@@ -143,7 +143,8 @@ async def _outcome(service: Service, request: web.Request, record: Record) -> we
         who = caller(request.headers, service.requests)
         call = await _call(await request.read(), record.endpoint, service.limits)
         record.stream = call.stream
-        trace = record.trace = service.trace(call, record.arrived)
+        who = who.waiting_for_others(service.requests) if call.flexible else who
+        trace = record.trace = service.trace(call, who, record.arrived)
         if call.stream:
             return await _stream(service, request, call, who, record, trace)
         return await _answer(service, call, who, record, trace)

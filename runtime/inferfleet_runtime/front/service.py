@@ -59,12 +59,13 @@ class Service:
         self.metrics.slots.set(self.config.slots)
         self.metrics.kv_tokens.set(self._kv_tokens)
         self.metrics.watch(lambda: admission.running, lambda: admission.waiting, self._kv_usage)
+        self.metrics.later.watch(lambda: admission.waiting_below(self.requests.priority))
         self.metrics.follow(self.backend.counters)
 
-    def ready(self, capacity: float) -> None:
-        """Begin to serve, with the measured tokens per second."""
+    def ready(self, capacity: float, told: float | None = None) -> None:
+        """Begin to serve, with the measured tokens per second; `told`: where the metrics have another unit."""
         self.capacity = capacity
-        self.metrics.capacity.set(capacity)
+        self.metrics.capacity.set(capacity if told is None else told)
         self.phase = Phase.READY
 
     def _kv_usage(self) -> float:
@@ -90,11 +91,13 @@ class Service:
         finally:
             self._open -= 1
 
-    def trace(self, call: Call, arrived: float) -> Trace:
+    def trace(self, call: Call, caller: Caller, arrived: float) -> Trace:
         """Count a well-formed request as arrived and measure it from then."""
         self.metrics.arrivals.inc()
         self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
-        return Trace(self.metrics, self.now, arrived, call.work.prompt)
+        if caller.later:
+            self.metrics.later.arrived(call.work.prompt)
+        return Trace(self.metrics, self.now, arrived, call.work.prompt, later=caller.later)
 
     def check_open(self) -> None:
         """Raise the 503 of a pod that takes no requests."""
@@ -148,7 +151,10 @@ class Service:
         queue = self.gate.admission
         # embeddings have no output: there capacity is of prompt tokens
         waiting = queue.queued_tokens if self.config.modality == "Embedding" else queue.queued_output_tokens()
-        wait = waiting / self.capacity if self.capacity else 1
+        return self.full(waiting / self.capacity if self.capacity else 1)
+
+    def full(self, wait: float) -> ApiError:
+        """The 429 of a full queue, whose work takes so many seconds."""
         return ApiError(
             429,
             "too many requests are waiting for this model; try again later",

@@ -62,7 +62,8 @@ class Speech(Turns):
     """A file may be many times larger than it was sent, so that only one grows at a time. Counts bytes."""
 
     def __post_init__(self) -> None:
-        """Register the metric that text has no name for."""
+        """Register what text has no name for."""
+        super().__post_init__()
         self.heard = sound_counter(self.service.metrics.registry, self.service.config.served_model_name)
 
     async def sound(self, file: IO[bytes], who: Caller, arrived: float) -> bytes:
@@ -79,14 +80,8 @@ class Speech(Turns):
         except SoundError as error:
             raise ApiError(400, str(error), param="file", code="invalid_value") from error
         except QueueFullError as full:
-            self._arrived_unheard()
+            self.arrived(self.limits.work(self.limits.usual_seconds), who)  # its length nobody knows
             raise self.too_many() from full
-
-    def _arrived_unheard(self) -> None:
-        """Count an arrival whose length nobody knows."""
-        metrics = self.service.metrics
-        metrics.arrivals.inc()
-        metrics.arrival_prompt_tokens.inc(self.limits.work(self.limits.usual_seconds).prompt)
 
     async def hear(self, hearing: Hearing, sound: bytes) -> Heard:
         """Write it down, counted token by token. Raises ApiError."""

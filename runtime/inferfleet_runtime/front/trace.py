@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import Histogram
+
 from inferfleet_runtime.api.sse import Seen, Usage, interpret
 from inferfleet_runtime.front.metrics import Metrics
 
@@ -19,12 +21,16 @@ class Trace:
     """Tokens: estimated, then as the engine counted them."""
     generated: int = 0
     """Tokens counted so far; exact at the end."""
+    began: float | None = None
+    """When it had a slot."""
     first: float | None = None
     """When the first token came."""
     last: float | None = None
     reason: str | None = None
     usage: Usage | None = None
     error: str | None = None
+    later: bool = False
+    """Whether it may wait: its times are nobody's measure then."""
 
     @property
     def cached(self) -> int:
@@ -33,7 +39,8 @@ class Trace:
 
     def started(self) -> None:
         """A slot is free for it."""
-        self.metrics.queue_time.observe(self.now() - self.arrived)
+        self.began = self.now()
+        self._time(self.metrics.queue_time, self.began - self.arrived)
 
     def see(self, seen: Seen) -> None:
         """Take in one event of a stream."""
@@ -47,9 +54,9 @@ class Trace:
     def _token(self, at: float) -> None:
         if self.last is None:
             self.first = at
-            self.metrics.ttft.observe(at - self.arrived)
+            self._time(self.metrics.ttft, at - self.arrived)
         else:
-            self.metrics.inter_token.observe(at - self.last)
+            self._time(self.metrics.inter_token, at - self.last)
         self.last = at
         self.generated += 1
         self.metrics.generation_tokens.inc()
@@ -58,7 +65,10 @@ class Trace:
         """Correct the running counts: an event may hold several tokens, half a character none."""
         self.usage = usage
         self.metrics.prompt_tokens.inc(usage.prompt)
-        self.metrics.arrival_prompt_tokens.inc(max(0, usage.prompt - self.prompt))
+        longer = max(0, usage.prompt - self.prompt)
+        self.metrics.arrival_prompt_tokens.inc(longer)
+        if self.later:
+            self.metrics.later.longer(longer)
         self.metrics.generation_tokens.inc(max(0, usage.completion - self.generated))
         self.prompt, self.generated = usage.prompt, usage.completion
 
@@ -73,17 +83,26 @@ class Trace:
         if not seen.usage.completion:
             return  # vectors, not tokens
         self.first = max(self.arrived, self.last - decoding)
-        self.metrics.ttft.observe(self.first - self.arrived)
+        self._time(self.metrics.ttft, self.first - self.arrived)
         for _ in range(seen.usage.completion - 1):
-            self.metrics.inter_token.observe(decoding / (seen.usage.completion - 1))
+            self._time(self.metrics.inter_token, decoding / (seen.usage.completion - 1))
 
     def finished(self) -> None:
         """The answer is complete."""
-        self.metrics.end_to_end.observe(self.now() - self.arrived)
+        ended = self.now()
+        self._time(self.metrics.end_to_end, ended - self.arrived)
+        if self.began is not None:
+            self._time(self.metrics.inference_time, ended - self.began)
         self.metrics.request_tokens.observe(self.generated)
         if self.first is not None and self.last is not None and self.generated > 1:
-            self.metrics.per_token.observe((self.last - self.first) / (self.generated - 1))
+            self._time(self.metrics.per_token, (self.last - self.first) / (self.generated - 1))
+        if self.later:
+            self.metrics.later.finished(self.generated)
         self.metrics.succeeded(self.reason or "stop")
+
+    def _time(self, histogram: Histogram, seconds: float) -> None:
+        if not self.later:
+            histogram.observe(seconds)
 
     def fields(self) -> dict[str, Any]:
         """For the log: sizes and times, never text."""

@@ -161,7 +161,7 @@ async def _make(media: Media, job: VideoJob, call: VideoCall, who: Caller) -> No
         made = await media.make(call.generation, heard)
     await _keep(media, job.id, made.content)
     job.bytes, job.status, job.ended = len(made.content), "completed", media.chance.wall()
-    media.finished(who, arrived, call.tokens, made.prompt_tokens)
+    media.finished(who, arrived, media.limits.part(call.generation.shape), made.prompt_tokens)
 
 
 async def _keep(media: Media, video: str, content: bytes) -> None:
