@@ -55,6 +55,8 @@ class Traffic:
     """Those that may wait."""
     later_done: float = 0.0
     arrivals: Arrivals = field(default_factory=Arrivals)
+    prompts: Arrivals = field(default_factory=Arrivals)
+    """Of their tokens, in prompts of usual length."""
     lengths: Lengths = field(default_factory=Lengths)
     later: Lengths = field(default_factory=Lengths)
     """Of requests that may wait."""
@@ -82,6 +84,10 @@ class Demand:
     """Variance over mean of the counts of arrivals."""
     error: float = 0.0
     """Relative standard deviation of the forecast."""
+    bulk: float = 2.0
+    """Variance over mean of the counts of prompt tokens, in mean prompts: 2 where requests arrive independently and
+    lengths vary as much as their mean.
+    """
     shape: Shape = NOTHING
     later: Shape = NOTHING
     """Of requests that may wait."""
@@ -95,8 +101,8 @@ class Demand:
     """Seconds over which a backlog is spread."""
 
 
-def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffic:
-    """Count what came since the newest sample that was counted.
+def observe(known: Traffic, windows: Iterable[Window], horizon: float, usual: float = 1.0) -> Traffic:
+    """Count what came since the newest sample that was counted. `usual`: prompt tokens of a usual request.
 
     Only what one pod counted between two of its own samples: a pod that joins starts at its first one, so that what
     it takes over from the others is not counted twice, and one that goes takes nothing back.
@@ -110,6 +116,7 @@ def observe(known: Traffic, windows: Iterable[Window], horizon: float) -> Traffi
             later_came=known.later_came + later.requests,
             later_done=known.later_done + later.finished,
             arrivals=add(known.arrivals, end, seconds, grown.requests, horizon),
+            prompts=add(known.prompts, end, seconds, grown.arrived / max(usual, 1.0), horizon),
             lengths=_faded(known.lengths, seconds, grown),
             later=_faded(known.later, seconds, later),
         )
@@ -134,7 +141,9 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
     """
     pods = tuple(windows)
     seen = outlook(known.arrivals, horizon)
-    shape = _shape(known.lengths, typical)
+    prompts = outlook(known.prompts, horizon)
+    coming = prompts.forecast / seen.forecast * max(typical.arrived, 1.0) if seen.forecast > 0 else 0.0
+    shape = _shape(known.lengths, typical, coming)
     waiting = known.held + sum(w[-1].waiting - w[-1].later_waiting for w in pods if w)
     spread = max(horizon, SPAN)
     forecast, each = seen.forecast + waiting / spread, seconds_of(known.lengths, typical)
@@ -149,6 +158,7 @@ def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: 
         arriving=seen.forecast,
         dispersion=seen.dispersion,
         error=seen.error,
+        bulk=prompts.dispersion * max(typical.arrived, 1.0) / coming if coming > 0 else 2.0,
         shape=shape,
         later=_shape(known.later, typical),
         seconds=each,
@@ -184,8 +194,9 @@ def _tokens(seen: Lengths, typical: Lengths, unit: Unit) -> float:
     return _of(seen.finished_tokens, seen.finished, typical.finished_tokens)
 
 
-def _shape(seen: Lengths, typical: Lengths) -> Shape:
-    prompt = _of(seen.arrived, seen.requests, typical.arrived)
+def _shape(seen: Lengths, typical: Lengths, coming: float = 0.0) -> Shape:
+    """Of a mean request; `coming`: prompt tokens of those that are expected, where that is known."""
+    prompt = coming or _of(seen.arrived, seen.requests, typical.arrived)
     output = max(1.0, _of(seen.finished_tokens, seen.finished, typical.finished_tokens))
     unread = 1 - min(1.0, _of(seen.cached, seen.prompted, 0.0))
     return Shape(prompt * unread, output, prompt + output / 2)

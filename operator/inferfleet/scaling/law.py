@@ -194,9 +194,7 @@ def _for_arrivals(x: ScaleInput) -> Need:
     load = d.forecast / full.requests
     spread = sqrt(x.latency.sigmas**2 * load * d.dispersion / full.batch + (load * d.error) ** 2)
     one = room if room.requests < full.requests else full
-    prefill = d.shape.prompt * x.step.per_prompt
-    busiest = d.forecast * prefill * (1 + (spread / load if load else 0.0))
-    by_queue = _for_queue(busiest, prefill, x.latency)
+    by_queue = _for_prompts(x, x.step, full.batch)
     by_share = d.arriving * work(x.step, d.shape) / x.busiest
     unsure = 1 - x.trust
     needed, bound = max(
@@ -214,11 +212,16 @@ def whole(replicas: float) -> int:
     return ceil(replicas - 1e-9)
 
 
-def _for_queue(load: float, prefill: float, latency: Latency) -> float:
-    """For prompts that wait for those before them: `load` is arrivals x prefill."""
-    if not isfinite(latency.ttft) or load <= 0:
+def _for_prompts(x: ScaleInput, step: Step, batch: float) -> float:
+    """For prompts that wait for those before them. Where a step reads no more than a chunk, a prompt takes as many
+    steps as it has chunks, and each of them lasts longer by `batch` sequences that decode.
+    """
+    d, ttft = x.demand, x.latency.ttft
+    chunked = (step.base + batch * step.per_token) / x.limits.chunk
+    prefill = d.shape.prompt * (step.per_prompt + chunked)
+    if not isfinite(ttft):
         return 0.0
-    return for_wait(load, prefill, max(latency.ttft - prefill, latency.ttft / 4), latency.late)
+    return for_wait(d.forecast * prefill, prefill, max(ttft - prefill, ttft / 4), x.latency.late, d.bulk / 2)
 
 
 def _for_seconds(x: ScaleInput) -> Need:

@@ -26,6 +26,7 @@ __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
 CAREFUL = 0.9
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
+TRUST = 0.5
 TRUSTED = 5000.0
 """Requests after which the share of late ones is known better than predicted."""
 SCRAPE = 10.0
@@ -104,7 +105,7 @@ def _counted(target: Target, signals: Signals, memory: Memory, horizon: float) -
     if signals.held is not None and not windows:
         traffic = observe_held(before, signals.held, signals.now, horizon)
     else:
-        traffic = observe(before, windows, horizon)
+        traffic = observe(before, windows, horizon, target.prompt_tokens)
     queue = memory.queue
     if target.deadline is not None:
         came, done = traffic.later_came - before.later_came, traffic.later_done - before.later_done
@@ -173,7 +174,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         latency=_latency(target),
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
-        trust=min(1.0, memory.late.requests / TRUSTED),
+        trust=min(TRUST, memory.late.requests / TRUSTED),
         trim=memory.trim.factor,
         patient=target.patient,
         held=signals.held,
