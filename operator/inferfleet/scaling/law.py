@@ -201,7 +201,7 @@ def _for_arrivals(x: ScaleInput) -> Need:
         (d.forecast / room.requests, room.bound),
         (load / FULL, full.bound),
         (load + spread * unsure, full.bound),
-        (load + (by_queue - load) * unsure, "time to first token"),
+        (load + (by_queue - load) * max(unsure, 0.5), "time to first token"),
         (by_share, "late requests"),
     )
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)

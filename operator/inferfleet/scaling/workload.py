@@ -24,9 +24,9 @@ from inferfleet.scaling.trim import Trim, trimmed
 
 __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
-CAREFUL = 0.9
+CAREFUL = 0.95
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
-TRUST = 0.5
+TRUST = 1.0
 TRUSTED = 5000.0
 """Requests after which the share of late ones is known better than predicted."""
 SCRAPE = 10.0
