@@ -74,7 +74,9 @@ REASONS: Mapping[str, str] = {
     Reason.MEMORY_DOES_NOT_FIT: "Weights, runtime and the KV cache of one request exceed 90 % of a replica's memory.",
     Reason.OUTSIDE_ENVELOPE: "No prediction can be believed so far from all measurements, and nothing was measured "
     "here: declare a CapacityProfile.",
-    Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed.",
+    Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed. "
+    "Of a placement and of `Planned`: its pods measured that they are too slow, nothing else meets the targets, and it "
+    "goes on serving and scaling.",
     Reason.COST_LIMIT_EXCEEDED: "Dearer than the class's `limits.costPer1MTokens`.",
     Reason.ENERGY_LIMIT_EXCEEDED: "It needs more than the class's `limits.joulesPerToken`.",
     Reason.POOL_EXHAUSTED: "The pool's nodes, or the namespace's quota, have no room for the replicas that are needed.",

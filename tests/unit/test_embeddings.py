@@ -10,7 +10,8 @@ from make import parsed_class
 from questions import CATALOG, F16, LLAMA_1B, make_pool, question, reasons
 
 from inferfleet.catalog.loader import ModelArchitecture
-from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.types import Plan
 from inferfleet.names import Reason
 from inferfleet.planning.choose import choose

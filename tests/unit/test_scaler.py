@@ -12,7 +12,8 @@ from inferfleet import names
 from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.trim import trim_pod
 from inferfleet.fleet.types import Obj, Plan
 from inferfleet.fleet.validate import validate

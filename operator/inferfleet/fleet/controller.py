@@ -18,7 +18,8 @@ from inferfleet.fleet.decisions import stamped
 from inferfleet.fleet.gather import gather
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.placer import Placer
-from inferfleet.fleet.profiles import ledger, profile_objects, profile_status
+from inferfleet.fleet.profile_status import profile_status
+from inferfleet.fleet.profiles import ledger, profile_objects
 from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, fleet_series
@@ -244,11 +245,11 @@ class Controller:
 
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""
-        now = self._now()
-        stored = ledger(self._informers.items(kinds.CAPACITY_PROFILE).values(), now, self._settings.capacity_max_age)
+        now, max_age = self._now(), self._settings.capacity_max_age
+        stored = ledger(self._informers.items(kinds.CAPACITY_PROFILE).values(), now, max_age)
         for name, measured in self._scaler.capacities().items():
             profile = self._memory.profiles.get(name)
-            status = profile and profile_status(profile, measured, stored, now)
+            status = profile and profile_status(profile, measured, stored, now, max_age)
             if profile and status:
                 if ("", name) not in self._informers.items(kinds.CAPACITY_PROFILE):
                     self._written(await self._cluster.apply(profile, names.MANAGER))

@@ -1,22 +1,17 @@
 """CapacityProfiles: the ledger written down, so that it outlives a restart and serves other Models. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
 
-from pydantic import ValidationError
-
-from inferfleet.api.base import GROUP, VERSION, timestamp
-from inferfleet.api.capacity_profile import CapacityProfileSpec, CapacityProfileStatus
-from inferfleet.api.quantities import format_cpu, parse_quantity, two_digits
+from inferfleet.api.base import GROUP, VERSION
+from inferfleet.api.capacity_profile import CapacityProfileSpec
+from inferfleet.api.quantities import format_cpu, parse_quantity
+from inferfleet.fleet.profile_status import read
 from inferfleet.fleet.types import Obj, Plan
 from inferfleet.planning.content import settings
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.types import Evaluated, Measured, Question
-
-CHANGE = 0.15
-"""Relative change that is worth a write: below it is the noise of a measurement."""
 
 AHEAD = 86_400.0
 """Seconds that a time may be ahead of ours: clocks differ, and a day begins earlier in the east."""
@@ -56,20 +51,6 @@ def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) ->
     }
 
 
-def profile_status(obj: Obj, measured: Measured, stored: Mapping[str, Measured], now: datetime) -> Obj | None:
-    """The status to apply, or None when what is stored is near enough."""
-    old = stored.get(obj["metadata"]["name"])
-    value = two_digits(measured.tokens_per_second)
-    if value <= 0 or (old and abs(value - old.tokens_per_second) <= CHANGE * old.tokens_per_second):
-        return None
-    status = {
-        "tokensPerSecond": value,
-        "source": measured.source,
-        "measuredAt": timestamp(now),
-    }
-    return {key: obj[key] for key in ("apiVersion", "kind", "metadata")} | {"status": status}
-
-
 def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, Measured]:
     """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed.
 
@@ -83,10 +64,10 @@ def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, 
             name = _content(spec)
         except ValueError:
             continue  # written by somebody else, and of no use
-        for known in (_measured(obj), _declared(spec)):
+        for known in (_found(obj), _declared(spec)):
             if known and _believed(known, now, max_age) and (name not in found or known.before(found[name])):
                 found[name] = known
-    return {name: known.measured for name, known in found.items()}
+    return {name: known.aged(now) for name, known in found.items()}
 
 
 @dataclass(frozen=True)
@@ -95,6 +76,10 @@ class _Known:
 
     measured: Measured
     since: datetime
+
+    def aged(self, now: datetime) -> Measured:
+        """The capacity, with the seconds since then."""
+        return replace(self.measured, age=max(0.0, (now - self.since).total_seconds()))
 
     def before(self, other: "_Known") -> bool:
         """Whether it goes before the other, of the same content."""
@@ -120,16 +105,9 @@ def _content(spec: CapacityProfileSpec) -> str:
     )
 
 
-def _measured(obj: Obj) -> _Known | None:
-    try:
-        status = CapacityProfileStatus.model_validate(obj.get("status", {}))
-        since = datetime.fromisoformat(status.measured_at)
-    except (ValidationError, ValueError):
-        return None  # not measured yet
-    if status.tokens_per_second <= 0 or since.tzinfo is None:
-        return None
-    source: Literal["Observed", "Benchmarked"] = "Observed" if status.source == "Observed" else "Benchmarked"
-    return _Known(Measured(float(status.tokens_per_second), source), since)
+def _found(obj: Obj) -> _Known | None:
+    found = read(obj.get("status", {}))
+    return _Known(*found) if found else None
 
 
 def _declared(spec: CapacityProfileSpec) -> _Known | None:

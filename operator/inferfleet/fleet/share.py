@@ -98,9 +98,10 @@ def _question(label: str, asked: Question, seen: Observed, world: World) -> Ques
     mine = (seen.namespace, seen.name, label)
     tenant = Tenant(mine, yielding(mine, seen, settings.priority_classes))
     views = [view for p in asked.pools if isinstance(view := seen.pools.get(p.name), PoolView)]
-    running = {p.identity: p.replicas for p in seen.running(label) if not p.spill}
+    there = [p for p in seen.running(label) if not p.spill]
+    running, slots = {p.identity: p.replicas for p in there}, {p.identity: p.slots for p in there}
     pools = tuple(pool(view, seen, tenant, catalog) for view in views)
-    return replace(asked, pools=pools, incumbents=frozenset(running), running=running)
+    return replace(asked, pools=pools, incumbents=frozenset(running), running=running, slots=slots)
 
 
 def _declared(label: str, members: Sequence[Declared]) -> Declared:

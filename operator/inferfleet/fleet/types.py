@@ -247,6 +247,8 @@ class WorkloadPlan:
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
     several: bool = False
     """Whether a part of it on a cheaper pool, beside what runs, would save enough."""
+    slow: bool = False
+    """Whether what serves misses a target by what was measured, and goes on since nothing else meets it."""
 
     selects: Mapping[str, str] = field(default_factory=dict)
     """By class, the class label of the pods that shall serve it now."""

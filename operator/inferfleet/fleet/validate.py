@@ -130,7 +130,8 @@ def _question(
     world: tuple[tuple[Pool, ...], Catalog, Settings],
 ) -> Question:
     pools, catalog, settings = world
-    running = {p.identity: p.replicas for p in _incumbents(workload.class_, seen, settings)}
+    incumbents = _incumbents(workload.class_, seen, settings)
+    running = {p.identity: p.replicas for p in incumbents}
     live = seen.running(workload.class_)
     demand = workload.demand
     return Question(
@@ -152,6 +153,7 @@ def _question(
         trusted_headers=settings.trusted_headers,
         guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
         running=running,
+        slots={p.identity: p.slots for p in incumbents},
         untold=untold(live, settings, keeps_image=known.spec.engine_update == "Manual"),
         unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
         - {p.name for p in pools},
