@@ -178,9 +178,19 @@ def _for_arrivals(x: ScaleInput) -> Need:
     prefill = d.shape.prompt * x.step.per_prompt
     busiest = d.forecast * prefill * (1 + (spread / load if load else 0.0))
     by_queue = _for_queue(busiest, prefill, x.latency)
-    by_share = d.arriving * work(x.step, d.shape) / x.busiest
+    busiest_share = _busiest(x, work(x.step, d.shape) / d.shape.output)
+    by_share = d.arriving * work(x.step, d.shape) / busiest_share if busiest_share > 0 else 0.0
     needed, bound = max((by_batch, one.bound), (by_queue, "time to first token"), (by_share, "late requests"))
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
+
+
+def _busiest(x: ScaleInput, each: float) -> float:
+    """Share of a replica's time. Where the tokens of a lone request take longer than their target, others beside it are
+    not to blame, and no number of replicas helps: one request at a time is as much as is given up for it.
+    """
+    assert x.step
+    alone = x.step.base + each
+    return max(x.busiest, each / alone) if x.latency.itl < alone else x.busiest
 
 
 def whole(replicas: float) -> int:
