@@ -100,7 +100,12 @@ class CapacityProfileSpec(Api):
     ] = {}
     weights_digest: Annotated[Sha256 | None, Field(description="SHA-256 of the weights; for information.")] = None
     engine_version: Annotated[
-        str | None, Field(max_length=63, description="Version of the engine; for information.")
+        str | None,
+        Field(
+            max_length=63,
+            description="Version of the engine, and of those in settings.mayUse. What the operator measured holds for "
+            "it alone; beside a declaration it is for information.",
+        ),
     ] = None
     declared: Annotated[DeclaredCapacity | None, Field(description="What an administrator measured elsewhere.")] = None
 

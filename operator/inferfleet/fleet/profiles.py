@@ -1,6 +1,6 @@
 """CapacityProfiles: the ledger written down, so that it outlives a restart and serves other Models. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -9,9 +9,10 @@ from inferfleet.api.capacity_profile import CapacityProfileSpec
 from inferfleet.api.quantities import format_cpu, parse_quantity
 from inferfleet.fleet.profile_status import read
 from inferfleet.fleet.types import Obj, Plan
-from inferfleet.planning.content import settings
+from inferfleet.planning.content import alternatives, current, first, settings, told, version
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.types import Evaluated, Measured, Question
+from inferfleet_runtime.engines import ENGINES, EngineProfile
 
 AHEAD = 86_400.0
 """Seconds that a time may be ahead of ours: clocks differ, and a day begins earlier in the east."""
@@ -47,12 +48,23 @@ def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) ->
             "inputTokens": lengths[0],
             "outputTokens": lengths[1],
         }
-        | ({"settings": dict(differing)} if differing else {}),
+        | ({"settings": dict(differing)} if differing else {})
+        | ({"engineVersion": made} if (made := _version(chosen, question)) else {}),
     }
 
 
-def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, Measured]:
-    """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed.
+def _version(chosen: Evaluated, q: Question) -> str:
+    """In words also where names say nothing of it."""
+    candidate = chosen.candidate
+    names = (candidate.engine, *alternatives(candidate, q.workload.modality))
+    return version(candidate, q) or first(names, q.engines)
+
+
+def ledger(
+    profiles: Iterable[Obj], now: datetime, max_age: float, engines: Mapping[str, EngineProfile] = ENGINES
+) -> dict[str, Measured]:
+    """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed. What the operator
+    measured is about that version of the engine; what somebody declares is taken for that of this release.
 
     What the operator measured goes before what somebody declared: it was seen here. Of several about the same the
     newest holds, and of one day the first by name, so that the order of a list decides nothing.
@@ -61,10 +73,12 @@ def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, 
     for obj in sorted(profiles, key=lambda o: str(o.get("metadata", {}).get("name", ""))):
         try:
             spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
-            name = _content(spec)
+            names = _engines(spec)
+            measured = _content(spec, told(spec.engine_version or first(names, engines), names, engines))
+            declared = _content(spec, current(names, engines))
         except ValueError:
             continue  # written by somebody else, and of no use
-        for known in (_found(obj), _declared(spec)):
+        for name, known in ((measured, _found(obj)), (declared, _declared(spec))):
             if known and _believed(known, now, max_age) and (name not in found or known.before(found[name])):
                 found[name] = known
     return {name: known.aged(now) for name, known in found.items()}
@@ -95,14 +109,21 @@ def _believed(known: _Known, now: datetime, max_age: float) -> bool:
     return -AHEAD <= age <= max_age
 
 
-def _content(spec: CapacityProfileSpec) -> str:
+def _content(spec: CapacityProfileSpec, engine: str) -> str:
     return content_name(
         (spec.architecture, spec.quantization, spec.engine),
         (spec.accelerator, float(parse_quantity(spec.accelerators))),
         spec.slots,
         (spec.input_tokens, spec.output_tokens),
         spec.settings,
+        engine,
     )
+
+
+def _engines(spec: CapacityProfileSpec) -> tuple[str, ...]:
+    """Whose speed it is."""
+    others = spec.settings.get("mayUse", "")
+    return (spec.engine, *(others.split("_") if others else ()))
 
 
 def _found(obj: Obj) -> _Known | None:

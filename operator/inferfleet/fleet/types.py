@@ -74,6 +74,8 @@ class Live:
     """Runtime image that its pods are told to run."""
     dialect: int = 1
     """What that image understands of its configuration (`fleet.build.dialect`)."""
+    version: str = ""
+    """Of its engine (`planning.content.version`)."""
     scaled_by: str = ""
     """Field manager, other than this operator, that owns the replicas; empty for none."""
     doing: str = ""

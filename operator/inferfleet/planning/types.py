@@ -186,6 +186,8 @@ class Question:
     """Whether a gateway in front of all pods sets tenant and priority of requests."""
     untold: frozenset[tuple[str, str, str]] = frozenset()
     """Identities of what runs an image of a release that knew no settings, and keeps it: it measures without them."""
+    versions: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    """Of the engines of what runs an image that stays, as `content.version`, by identity."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
     plan_unplaced: bool = False

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 from inferfleet.names import Reason
 from inferfleet.planning.candidates.engines import engine_of
-from inferfleet.planning.content import settings
+from inferfleet.planning.content import settings, version
 from inferfleet.planning.evaluate.corrected import Evidence, eased, known, latencies, speeds
 from inferfleet.planning.evaluate.estimate import predictions
 from inferfleet.planning.evaluate.memo import Memo, content_of, content_of_candidate
@@ -155,8 +155,8 @@ def profile_names(c: Candidate, q: Question, slots: Sequence[int]) -> list[str]:
     lengths = q.workload.traffic.input_tokens.p50, q.workload.traffic.output.p50
     what = (q.architecture_key, c.variant.quantization, c.engine)
     where = (c.pool.accelerator_name, c.accelerators)
-    differing = settings(c, q)
-    return [content_name(what, where, n, lengths, differing) for n in slots]
+    differing, engine = settings(c, q), version(c, q)
+    return [content_name(what, where, n, lengths, differing, engine) for n in slots]
 
 
 @dataclass(frozen=True)
