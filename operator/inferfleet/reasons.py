@@ -12,7 +12,8 @@ CONDITIONS: Mapping[str, Mapping[str, str]] = {
     "Model": {
         Cond.READY: "Every workload has at least its least number of replicas ready. True with reason `Frozen` or "
         "`Degraded`: it serves, and something else is wrong.",
-        Cond.PLANNED: "Every workload has a placement that was chosen for what is declared now.",
+        Cond.PLANNED: "Every workload has a placement that was chosen for what is declared now, and that meets its "
+        "targets as far as is known.",
         Cond.DEPLOYED: "What was planned is in the cluster and its pods run.",
         Cond.SIGNAL_FRESH: "Every ready pod answers scrapes. False: replicas stay as they are. Unknown: no pod was "
         "scraped yet, or replicas are not this operator's.",

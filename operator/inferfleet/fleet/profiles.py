@@ -72,14 +72,11 @@ def ledger(
     found: dict[str, _Known] = {}
     for obj in sorted(profiles, key=lambda o: str(o.get("metadata", {}).get("name", ""))):
         try:
-            spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
-            names = _engines(spec)
-            measured = _content(spec, told(spec.engine_version or first(names, engines), names, engines))
-            declared = _content(spec, current(names, engines))
+            said = _said(obj, engines)
         except ValueError:
             continue  # written by somebody else, and of no use
-        for name, known in ((measured, _found(obj)), (declared, _declared(spec))):
-            if known and _believed(known, now, max_age) and (name not in found or known.before(found[name])):
+        for name, known in said:
+            if _believed(known, now, max_age) and (name not in found or known.before(found[name])):
                 found[name] = known
     return {name: known.aged(now) for name, known in found.items()}
 
@@ -102,6 +99,19 @@ class _Known:
     @property
     def _rank(self) -> tuple[bool, datetime]:
         return self.measured.source != "Declared", self.since
+
+
+def _said(obj: Obj, engines: Mapping[str, EngineProfile]) -> list[tuple[str, _Known]]:
+    """What was measured and what is declared, each with the content that it is about. Raises ValueError."""
+    spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
+    names = _engines(spec)
+    found = []
+    if measured := _found(obj):
+        engine = told(spec.engine_version or first(names, engines), names, engines)
+        found.append((_content(spec, engine), measured))
+    if declared := _declared(spec):
+        found.append((_content(spec, current(names, engines)), declared))
+    return found
 
 
 def _believed(known: _Known, now: datetime, max_age: float) -> bool:
