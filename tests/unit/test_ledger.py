@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from from_schema import problems
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inferfleet.api.capacity_profile import CAPACITY_PROFILE
+from inferfleet.api.crdgen import crd
 from inferfleet.fleet.profile_status import profile_status, read
 from inferfleet.fleet.profiles import ledger
 from inferfleet.planning.measured import Learned, Measured
@@ -79,6 +82,7 @@ def known(what: Measured, at: datetime = NOW, now: datetime = NOW) -> Measured:
 RATES = st.lists(st.floats(0.5, 8), min_size=12, max_size=60)
 
 
+@settings(deadline=None, max_examples=40)
 @given(RATES)
 def test_a_restarted_operator_reckons_with_the_same_line(rates: list[float]) -> None:
     fit = learned(rates)
@@ -88,6 +92,7 @@ def test_a_restarted_operator_reckons_with_the_same_line(rates: list[float]) -> 
     assert vars(after) == pytest.approx(vars(before), rel=1e-3)
 
 
+@settings(deadline=None, max_examples=40)
 @given(RATES, RATES)
 def test_a_restarted_operator_goes_on_learning_as_if_nothing_had_happened(
     first: list[float], then: list[float]
@@ -221,3 +226,9 @@ def test_a_status_of_an_earlier_release_is_one_benchmark() -> None:
     assert found
     assert found[0] == Measured(5.0, "Benchmarked", 1.0, None)
     assert found[0].confidence == "Medium"
+
+
+def test_what_is_written_is_what_the_definition_allows() -> None:
+    schema = crd(CAPACITY_PROFILE)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    for what in (Measured(100, "Benchmarked"), OLD, measured(learned([1.0, 3.0] * 10))):
+        assert list(problems(schema, stored(what)["status"])) == []

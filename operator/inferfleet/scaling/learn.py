@@ -31,8 +31,8 @@ NOISE = 0.1
 PLANNED = (NOISE / SPREAD) ** 2
 """What the planned line weighs, in equations."""
 AGING = 7 * 86400.0
-"""Seconds of a longer pause after which what was seen before it counts a third of what it otherwise would: machines,
-their neighbours and their kernels change."""
+"""Seconds of a pause beyond that, after which what was seen before it counts a third again: machines, their neighbours
+and their kernels change."""
 OUTLIER = 0.3
 """A residual from which on an equation counts less (Huber)."""
 BOUNDS = (0.4, 2.5)
@@ -61,7 +61,7 @@ def learn(known: Fit, windows: Iterable[Window], now: float, prior: Step) -> Fit
     if not equations:
         return known
     pause = now - known.since
-    left = exp(-min(pause, MEMORY) / MEMORY - pause / AGING) if known.count else 0.0
+    left = exp(-min(pause, MEMORY) / MEMORY - max(0.0, pause - MEMORY) / AGING) if known.count else 0.0
     squares, right, count = np.array(known.squares) * left, np.array(known.right) * left, known.count * left
     for b, a, p in equations:
         weight = _weight((b, a, p), line)
