@@ -222,7 +222,9 @@ def test_a_backlog_of_texts_is_counted_at_the_mean_of_those_that_were_done() -> 
 
 def test_capacity_is_corrected_by_prompt_tokens_under_saturation() -> None:
     busy = tuple(replace(s, running=1, waiting=2) for s in window(arrivals=3, finished=3, arrived=900, prompted=800))
-    assert capacity(None, [busy], 30.0, Unit.PROMPT) == Measured(pytest.approx(1000 + 0.04 * (800 - 1000)), "Observed")
+    assert capacity(None, [busy], 30.0, Unit.PROMPT) == Measured(
+        pytest.approx(1000 + 0.04 * (800 - 1000)), "Observed", pytest.approx(1.32)
+    )
 
 
 def pod(placement: str) -> make.Obj:
