@@ -88,8 +88,8 @@ def test_a_restarted_operator_reckons_with_the_same_line(rates: list[float]) -> 
     fit = learned(rates)
     before, found = solve(fit, PLANNED), known(measured(fit)).learned
     assert found
-    after = solve(recalled(found, PLANNED, 0.0), PLANNED)
-    assert vars(after) == pytest.approx(vars(before), rel=1e-3)
+    after = solve(recalled(found, 0.0), PLANNED)
+    assert vars(after) == pytest.approx(vars(before), rel=1e-2)
 
 
 @settings(deadline=None, max_examples=40)
@@ -101,7 +101,7 @@ def test_a_restarted_operator_goes_on_learning_as_if_nothing_had_happened(
     found, later = known(measured(fit)).learned, 10.0 * len(first)
     assert found
     uninterrupted = solve(learned(then, fit, later), PLANNED)
-    restarted = solve(learned(then, recalled(found, PLANNED, fit.since), later), PLANNED)
+    restarted = solve(learned(then, recalled(found, fit.since), later), PLANNED)
     assert vars(restarted) == pytest.approx(vars(uninterrupted), rel=0.02)
 
 
@@ -111,7 +111,7 @@ def test_what_was_learned_before_a_long_pause_gives_way_to_what_is_seen_after_it
     slow = Step(2 * TRUE.base, TRUE.per_token, TRUE.per_prompt)
 
     def after(pause: float) -> float:
-        fit = recalled(found, PLANNED, -pause)
+        fit = recalled(found, -pause)
         for number in range(6):
             window = pod(2.0, slow, 10.0 * number)
             fit = learn(fit, [window], window[-1].at, PLANNED)
@@ -141,7 +141,7 @@ def test_evidence_makes_sure_and_loads_that_differ_make_surer() -> None:
     [
         (Measured(100, "Benchmarked"), "Medium", 10),
         (Measured(100, "Observed", 9.0), "High", 3),
-        (Measured(100, "Benchmarked", learned=Learned(0.03, 0.0009, 0.0001, 50, 0.034, (1, 1, 1, 1, 1, 1))), "High", 3),
+        (Measured(100, "Benchmarked", learned=Learned(0.03, 0.0009, 0.0001, 50, 0.034, (1,) * 9)), "High", 3),
     ],
 )
 def test_a_profile_says_how_sure_it_is_and_when_it_expires(what: Measured, confidence: str, percent: int) -> None:
@@ -153,18 +153,18 @@ def test_a_profile_says_how_sure_it_is_and_when_it_expires(what: Measured, confi
 
 
 def test_steps_are_written_in_milliseconds() -> None:
-    line = Learned(0.00812, 0.000412, 0.0000034, 41.3, 0.052, (1.0, 2.0, 3.0, 4.0, 6.0, 9.0))
+    line = Learned(0.00812, 0.000412, 0.0000034, 41.3, 0.052, (1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 1.0, 2.0, 3.00000012))
     assert stored(Measured(100, "Benchmarked", learned=line))["status"]["step"] == {
         "base": "8.12ms",
         "perToken": "0.412ms",
         "perPromptToken": "0.0034ms",
         "observations": 41,
         "errorPercent": 5,
-        "evidence": ["1", "2", "3", "4", "6", "9"],
+        "evidence": ["1", "2", "3", "4", "6", "9", "1", "2", "3.0000001"],
     }
 
 
-LINE = Learned(0.03, 0.001, 0.0001, 50.0, 0.04, (9.0, 3.0, 3.0, 4.0, 2.0, 4.0))
+LINE = Learned(0.03, 0.001, 0.0001, 50.0, 0.04, (9.0, 3.0, 3.0, 4.0, 2.0, 4.0, 3.0, 2.0, 2.0))
 OLD = Measured(100.0, "Benchmarked", learned=LINE)
 
 
@@ -179,8 +179,8 @@ OLD = Measured(100.0, "Benchmarked", learned=LINE)
         (replace(OLD, learned=replace(LINE, per_token=0.003)), 0, True),
         (replace(OLD, learned=replace(LINE, error=0.052)), 0, True),
         (replace(OLD, learned=replace(LINE, error=0.045)), 0, False),
-        (replace(OLD, learned=replace(LINE, sums=(8.0, 3.0, 3.0, 4.0, 2.0, 4.0))), 3600, False),
-        (replace(OLD, learned=replace(LINE, sums=(8.0, 3.0, 3.0, 4.0, 2.0, 4.0))), 2 * 86400, True),
+        (replace(OLD, learned=replace(LINE, means=(8.0, 3.0, 3.0, 4.0, 2.0, 4.0, 3.0, 2.0, 2.0))), 3600, False),
+        (replace(OLD, learned=replace(LINE, means=(8.0, 3.0, 3.0, 4.0, 2.0, 4.0, 3.0, 2.0, 2.0))), 2 * 86400, True),
         (OLD, 2 * 86400, False),
         (replace(OLD, learned=None), 0, False),
     ],
@@ -208,8 +208,8 @@ def test_an_error_at_the_border_of_two_classes_is_not_written_again_and_again() 
         {"perToken": "-1ms"},
         {"perPromptToken": "nanms"},
         {"evidence": ["1", "2"]},
-        {"evidence": ["1", "9", "1", "1", "1", "1"]},
-        {"evidence": ["inf"] * 6},
+        {"evidence": ["1", "9", *["1"] * 7]},
+        {"evidence": ["inf"] * 9},
         {"observations": 0},
     ],
 )
@@ -232,3 +232,20 @@ def test_what_is_written_is_what_the_definition_allows() -> None:
     schema = crd(CAPACITY_PROFILE)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     for what in (Measured(100, "Benchmarked"), OLD, measured(learned([1.0, 3.0] * 10))):
         assert list(problems(schema, stored(what)["status"])) == []
+
+
+def test_a_line_that_does_not_fit_what_was_seen_is_of_low_confidence_however_much_was_seen() -> None:
+    strange, fit = Step(0.002, 0.02, 0.0001), Fit()
+    for number in range(120):
+        at = 10.0 * number
+        fit = learn(fit, [pod((0.2, 0.5, 0.9)[number % 3], strange, at)], at + 20, PLANNED)
+    found = written(fit, PLANNED, 8.0, SHAPE)
+    assert found
+    assert found.observations > 50
+    assert found.error > 0.15
+    assert Measured(100.0, "Benchmarked", learned=found).confidence == "Medium", "the benchmark is the better known"
+    again = known(Measured(100.0, "Benchmarked", learned=found)).learned
+    assert again
+    after = written(recalled(again, 0.0), PLANNED, 8.0, SHAPE)
+    assert after
+    assert after.error == pytest.approx(found.error, rel=0.05)

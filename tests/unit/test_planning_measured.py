@@ -15,7 +15,7 @@ from inferfleet.planning.choose import choose
 from inferfleet.planning.measured import Learned, Measured
 from inferfleet.planning.types import Answer, Evaluated, Question
 
-SUMS = (9.0, 3.0, 3.0, 4.0, 2.0, 4.0)
+MEANS = (9.0, 3.0, 3.0, 4.0, 2.0, 4.0, 3.0, 2.0, 2.0)
 
 
 def asked(tpot: float | None = None, ttft: float | None = None, **changes: Any) -> Question:
@@ -63,7 +63,7 @@ def test_what_was_measured_to_be_slower_is_as_much_slower_between_tokens() -> No
 def test_learned_steps_say_how_long_a_token_takes_at_every_batch_size() -> None:
     q = asked()
     first = chosen(q)
-    line = Learned(0.05, 0.01, 0.001, 50.0, 0.04, SUMS)
+    line = Learned(0.05, 0.01, 0.001, 50.0, 0.04, MEANS)
     found = chosen(measured(q, first, 2.0, learned=line)).prediction
     traffic, slots = q.workload.traffic, first.prediction.slots
     prefill = 0.001 * traffic.input_tokens.p50
@@ -76,7 +76,7 @@ def test_learned_steps_say_how_long_a_token_takes_at_every_batch_size() -> None:
 def test_steps_of_which_little_was_seen_are_not_believed() -> None:
     q = asked()
     first = chosen(q)
-    vague = Learned(0.05, 0.01, 0.001, 6.0, 0.2, SUMS)
+    vague = Learned(0.05, 0.01, 0.001, 6.0, 0.2, MEANS)
     found = chosen(measured(q, first, 2.0, learned=vague)).prediction
     assert found.tpot == pytest.approx(2 * first.prediction.tpot)
 
@@ -224,7 +224,7 @@ def _observed(q: Question, e: Evaluated, slower: float, *, line: bool) -> Questi
     old = q.ledger.get(e.profile)
     if old and abs(speed / old.tokens_per_second - 1) <= 0.15:
         return q
-    learned = Learned(0.9 * estimate.tpot * slower, 0.1 * estimate.tpot * slower / 8, 1e-6, 50.0, 0.04, SUMS)
+    learned = Learned(0.9 * estimate.tpot * slower, 0.1 * estimate.tpot * slower / 8, 1e-6, 50.0, 0.04, MEANS)
     found = Measured(speed, "Observed", learned=learned if line else None)
     return replace(q, ledger={**q.ledger, e.profile: found})
 

@@ -111,6 +111,8 @@ class CapacityProfileSpec(Api):
 
 
 _TIME = {"format": "date-time"}
+EVIDENCE = 9
+"""Numbers that learning goes on from."""
 
 
 class LearnedStep(StatusType):
@@ -128,8 +130,9 @@ class LearnedStep(StatusType):
     evidence: Annotated[
         list[Annotated[str, Field(max_length=24)]],
         Field(
-            max_length=6,
-            description="Sums of products of the observed rates, from which learning goes on after a restart.",
+            max_length=EVIDENCE,
+            description="Means of the observed rates and of their products, from which learning goes on after a "
+            "restart.",
         ),
     ] = []
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from inferfleet.api.base import timestamp
-from inferfleet.api.capacity_profile import CapacityProfileStatus, LearnedStep
+from inferfleet.api.capacity_profile import EVIDENCE, CapacityProfileStatus, LearnedStep
 from inferfleet.api.figures import figures
 from inferfleet.api.quantities import two_digits
 from inferfleet.fleet.types import Obj
@@ -67,7 +67,8 @@ def _moved(new: float, old: float) -> bool:
 
 
 def _rounded(learned: Learned) -> list[str]:
-    return [f"{s:.4g}" for s in learned.sums]
+    """Sums of so many alike products nearly depend on each other: with fewer digits they would tell another line."""
+    return [f"{mean:.8g}" for mean in learned.means]
 
 
 def _told(learned: Learned) -> Obj:
@@ -108,21 +109,21 @@ def _learned(step: LearnedStep) -> Learned | None:
     """None where a number is no possible one: somebody else wrote it, and learning begins anew."""
     try:
         line = [_seconds(text) for text in (step.base, step.per_token, step.per_prompt_token)]
-        sums = tuple(float(text) for text in step.evidence)
+        means = tuple(float(text) for text in step.evidence)
     except ValueError:
         return None
     base, per_token, per_prompt = line
     possible = all(isfinite(x) and x >= 0 for x in line) and min(base, step.observations, step.error_percent) > 0
-    if not possible or len(sums) != 6 or not _positive(sums):
+    if not possible or len(means) != EVIDENCE or not _positive(means):
         return None
-    return Learned(base, per_token, per_prompt, float(step.observations), step.error_percent / 100, sums)
+    return Learned(base, per_token, per_prompt, float(step.observations), step.error_percent / 100, means)
 
 
-def _positive(sums: tuple[float, ...]) -> bool:
-    """Whether these may be sums of products: of nothing negative, squares on the diagonal."""
-    a, b, c, d, e, f = sums
-    finite = all(isfinite(s) and s >= 0 for s in sums)
-    room = 1 + 1e-2  # rounded
+def _positive(means: tuple[float, ...]) -> bool:
+    """Whether these may be means of products: of nothing negative, squares on the diagonal."""
+    a, b, c, d, e, f = means[:6]
+    finite = all(isfinite(mean) and mean >= 0 for mean in means)
+    room = 1 + 1e-6  # rounded
     return finite and b * b <= a * d * room and c * c <= a * f * room and e * e <= d * f * room
 
 

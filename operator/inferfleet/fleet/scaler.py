@@ -50,7 +50,7 @@ class _Workload:
         profile is about a content that several Models may share. Until enough was seen, a prior is careful for them.
         """
         self.profile, self.learned = target.profile, known.learned if known else None
-        fit = recalled(self.learned, target.step, now - known.age) if known and self.learned and target.step else Fit()
+        fit = recalled(self.learned, now - known.age) if known and self.learned and target.step else Fit()
         step = solve(fit, target.step) if target.step and fit.count else None
         self.memory = replace(self.memory, fit=fit, step=step)
 

@@ -25,8 +25,10 @@ class Learned:
     """That it rests on, older ones counted in part."""
     error: float
     """Relative standard error of the throughput with all slots busy that follows from it."""
-    sums: tuple[float, ...]
-    """Of products of the observed rates (`scaling.learn.Fit.squares`): what learning goes on from after a restart."""
+    means: tuple[float, ...]
+    """Of the observed rates, and of products of two (`scaling.learn.Fit.squares` and `right`): what learning goes on
+    from after a restart.
+    """
 
     def step(self, sequences: float) -> float:
         """Seconds of a step without prompts in which so many sequences decode."""
