@@ -97,4 +97,9 @@ async def test_a_benchmark_is_kept_with_its_confidence_and_its_end_and_not_writt
     again = await cluster.get(kinds.CAPACITY_PROFILE, "", profile)
     assert again
     assert again["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
-    await cluster.delete(kinds.CAPACITY_PROFILE, "", profile)
+    for kind, namespace, name in (
+        (kinds.CAPACITY_PROFILE, "", profile),
+        (kinds.MODEL, world, "demo"),
+        (kinds.POD, world, "pod-1"),
+    ):
+        await cluster.delete(kind, namespace, name)
