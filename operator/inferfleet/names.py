@@ -36,6 +36,8 @@ ANNOTATION_IMAGE = f"{GROUP}/runtime-image"
 
 ANNOTATION_DIALECT = f"{GROUP}/configuration-dialect"
 """On a Deployment: of what its runtime image understands (`fleet.build.dialect`); absent: the first."""
+ANNOTATION_ENGINE_VERSION = f"{GROUP}/engine-version"
+"""On a Deployment: of the engine that its runtime image brings (`planning.content.version`); absent: the first."""
 ANNOTATION_SPILL = f"{GROUP}/spill"
 """On a Deployment: `true` where it only takes what the pool of its workload's placement has no room for."""
 

@@ -12,7 +12,8 @@ CONDITIONS: Mapping[str, Mapping[str, str]] = {
     "Model": {
         Cond.READY: "Every workload has at least its least number of replicas ready. True with reason `Frozen` or "
         "`Degraded`: it serves, and something else is wrong.",
-        Cond.PLANNED: "Every workload has a placement that was chosen for what is declared now.",
+        Cond.PLANNED: "Every workload has a placement that was chosen for what is declared now, and that meets its "
+        "targets as far as is known.",
         Cond.DEPLOYED: "What was planned is in the cluster and its pods run.",
         Cond.SIGNAL_FRESH: "Every ready pod answers scrapes. False: replicas stay as they are. Unknown: no pod was "
         "scraped yet, or replicas are not this operator's.",
@@ -74,7 +75,9 @@ REASONS: Mapping[str, str] = {
     Reason.MEMORY_DOES_NOT_FIT: "Weights, runtime and the KV cache of one request exceed 90 % of a replica's memory.",
     Reason.OUTSIDE_ENVELOPE: "No prediction can be believed so far from all measurements, and nothing was measured "
     "here: declare a CapacityProfile.",
-    Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed.",
+    Reason.SLO_VIOLATED: "No batch size meets the latency targets; `bindingConstraint` names the one that is missed. "
+    "Of a placement and of `Planned`: its pods measured that they are too slow, nothing else meets the targets, and it "
+    "goes on serving and scaling.",
     Reason.COST_LIMIT_EXCEEDED: "Dearer than the class's `limits.costPer1MTokens`.",
     Reason.ENERGY_LIMIT_EXCEEDED: "It needs more than the class's `limits.joulesPerToken`.",
     Reason.POOL_EXHAUSTED: "The pool's nodes, or the namespace's quota, have no room for the replicas that are needed.",

@@ -8,7 +8,7 @@ import pytest
 from fakes.cluster import FakeCluster
 from harness import Operator, condition, deployments, status, world
 
-from inferfleet.fleet.scaler import targets
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.types import Plan
 from inferfleet.kube import kinds
 from inferfleet.names import Reason

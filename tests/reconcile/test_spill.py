@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from spilling import CHEAP, SMALL, contended, replicas, spilled
 
-from inferfleet.fleet.scaler import targets
+from inferfleet.fleet.targets import targets
 from inferfleet.kube import kinds
 from inferfleet.names import Reason
 

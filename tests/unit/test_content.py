@@ -12,7 +12,7 @@ from questions import Q4, make_pool, question
 from inferfleet import names
 from inferfleet.api.capacity_profile import SETTINGS
 from inferfleet.fleet.profiles import ledger, profile_objects
-from inferfleet.fleet.scaler import targets
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.types import Obj
 from inferfleet.performance.types import Parallelism
 from inferfleet.planning.candidates.enumerate import candidates

@@ -10,7 +10,8 @@ from make import parsed_class
 from questions import CATALOG, F16, LLAMA_1B, make_pool, question, reasons
 
 from inferfleet.catalog.loader import ModelArchitecture
-from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.types import Plan
 from inferfleet.names import Reason
 from inferfleet.planning.choose import choose
@@ -221,7 +222,9 @@ def test_a_backlog_of_texts_is_counted_at_the_mean_of_those_that_were_done() -> 
 
 def test_capacity_is_corrected_by_prompt_tokens_under_saturation() -> None:
     busy = tuple(replace(s, running=1, waiting=2) for s in window(arrivals=3, finished=3, arrived=900, prompted=800))
-    assert capacity(None, [busy], 30.0, Unit.PROMPT) == Measured(pytest.approx(1000 + 0.04 * (800 - 1000)), "Observed")
+    assert capacity(None, [busy], 30.0, Unit.PROMPT) == Measured(
+        pytest.approx(1000 + 0.04 * (800 - 1000)), "Observed", pytest.approx(1.32)
+    )
 
 
 def pod(placement: str) -> make.Obj:

@@ -43,6 +43,7 @@ def test_labels_are_as_they_have_always_been() -> None:
         "ANNOTATION_PROFILE": "inferfleet.io/capacity-profile",
         "ANNOTATION_IMAGE": "inferfleet.io/runtime-image",
         "ANNOTATION_DIALECT": "inferfleet.io/configuration-dialect",
+        "ANNOTATION_ENGINE_VERSION": "inferfleet.io/engine-version",
         "ANNOTATION_SPILL": "inferfleet.io/spill",
     }
 

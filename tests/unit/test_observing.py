@@ -14,7 +14,8 @@ from inferfleet.fleet.drift import contains, needs_apply
 from inferfleet.fleet.observe import ledger, node, observe
 from inferfleet.fleet.plan import make_plan
 from inferfleet.fleet.pods import boot_seconds, doing, failure
-from inferfleet.fleet.profiles import profile_objects, profile_status
+from inferfleet.fleet.profile_status import profile_status
+from inferfleet.fleet.profiles import profile_objects
 from inferfleet.fleet.trim import same, same_but_status, trim_node, trim_pod
 from inferfleet.fleet.validate import validate
 from inferfleet.planning.types import Measured
@@ -232,8 +233,16 @@ def test_a_profile_is_written_for_a_change_and_not_for_noise() -> None:
     assert seen
     ((name, obj),) = profile_objects(make_plan(seen, validate(seen, loader.load(), SETTINGS), {})).items()
     stored = {name: Measured(100, "Benchmarked")}
-    assert profile_status(obj, Measured(108, "Observed"), stored, NOW) is None
-    changed = profile_status(obj, Measured(163, "Observed"), stored, NOW)
+    assert profile_status(obj, Measured(108, "Observed"), stored, NOW, 86400) is None
+    changed = profile_status(obj, Measured(163, "Observed", 4.0), stored, NOW, 30 * 86400)
     assert changed
-    assert changed["status"] == {"tokensPerSecond": 160, "source": "Observed", "measuredAt": "2026-01-01T12:00:00Z"}
-    assert profile_status(obj, Measured(0.4, "Observed"), {}, NOW) is None
+    assert changed["status"] == {
+        "tokensPerSecond": 160,
+        "source": "Observed",
+        "measuredAt": "2026-01-01T12:00:00Z",
+        "expiresAt": "2026-01-31T12:00:00Z",
+        "confidence": "High",
+        "errorPercent": 5,
+        "observations": 4,
+    }
+    assert profile_status(obj, Measured(0.4, "Observed"), {}, NOW, 86400) is None

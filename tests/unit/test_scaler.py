@@ -15,7 +15,10 @@ from inferfleet.catalog import loader
 from inferfleet.fleet.observe import observe
 from inferfleet.fleet.pages import Reader
 from inferfleet.fleet.plan import make_plan
-from inferfleet.fleet.scaler import Scaler, targets
+from inferfleet.fleet.profile_status import profile_status
+from inferfleet.fleet.profiles import ledger, profile_objects
+from inferfleet.fleet.scaler import Scaler
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.trim import trim_pod
 from inferfleet.fleet.types import Obj, Plan
 from inferfleet.fleet.validate import validate
@@ -26,11 +29,14 @@ from inferfleet.scaling.target import LATER
 from inferfleet_runtime.contract import Metric
 
 KEY = ("default", "demo")
+MONTH = 30 * 86400.0
+SLO = {"ttft": "2s", "tpot": "100ms"}
 
 
-def plan(**changes: Any) -> Plan:
+def plan(*profiles: Obj, slo: Any = None, **changes: Any) -> Plan:
     """The plan of a Model in a small world."""
-    cluster = world(make.node(), make.pool(), make.workload_class(), make.model(**changes))
+    class_ = make.workload_class(**({"slo": slo} if slo else {}))
+    cluster = world(make.node(), make.pool(), class_, make.model(**changes), *profiles)
     seen = observe(KEY, stores(cluster), NOW, 1e9)
     assert seen
     return make_plan(seen, validate(seen, loader.load(), SETTINGS), {})
@@ -80,10 +86,10 @@ def replicas_of(found: Plan, count: int) -> Plan:
 class Loop:
     """A scaler with its plan, driven round by round, two seconds each."""
 
-    def __init__(self) -> None:
-        self.scaler, self.plan, self.now = Scaler(signal_max_age=15), plan(), 1000.0
+    def __init__(self, *profiles: Obj, slo: Any = None) -> None:
+        self.scaler, self.plan, self.now = Scaler(signal_max_age=15), plan(*profiles, slo=slo), 1000.0
         self.reader = Reader()
-        self.scaler.plan(KEY, self.plan, {})
+        self.scaler.plan(KEY, self.plan, ledger(profiles, NOW, MONTH))
         ((self.target),) = targets(self.plan).values()
         self.placement = self.target.placement.rsplit("-", 1)[1]
 
@@ -400,3 +406,64 @@ def test_the_last_five_decisions_are_remembered_with_their_figures() -> None:
     assert all((a.replicas, a.reason) != (b.replicas, b.reason) for a, b in pairwise(found))
     assert found[-1].bound == "utilization of 80%"
     assert found[-1].forecast > 0
+
+
+def stored(loop: Loop, measured: Measured, *known: Obj) -> Obj | None:
+    """The profile that is written, if it is, where these are known."""
+    name = loop.target.profile
+    obj = profile_objects(loop.plan)[name]
+    found = profile_status(obj, measured, ledger(known, NOW, MONTH), NOW, MONTH)
+    return obj | {"status": found["status"]} if found else None
+
+
+def benchmarked() -> Obj:
+    """What the pods' own 100 tokens/s are written down as."""
+    found = stored(Loop(slo=SLO), Measured(100, "Benchmarked"))
+    assert found
+    return found
+
+
+def learning(loop: Loop, rounds: range) -> None:
+    """Rounds with one pod, whose steps are slower than planned, at rates that change every minute."""
+    done, base, each, prompt = 0.0, 0.045, 0.002, 0.0002
+    for number in rounds:
+        rate = (0.4, 0.6, 0.9)[number // 30 % 3]
+        done += 2 * rate
+        load = rate * (64 * each + 48 * prompt)
+        running = max(1.0, rate * 64 * base / (1 - load))
+        counted = exposition(1000 + done, 64 * (1000 + done), 0, running, 48 * (1000 + done))
+        loop.round([pod(1, loop.placement)], {"uid-1": counted})
+
+
+def capacity(loop: Loop) -> float:
+    """Tokens per second that a replica is given."""
+    assert loop.decision.need
+    found: float = loop.decision.need.capacity
+    return found
+
+
+def test_a_restarted_operator_goes_on_with_the_steps_that_were_learned_and_writes_nothing() -> None:
+    before = Loop(benchmarked(), slo=SLO)
+    learning(before, range(300))
+    measured = before.scaler.capacities()[before.target.profile]
+    profile = stored(before, measured, benchmarked())
+    assert profile
+
+    after, fresh = Loop(profile, slo=SLO), Loop(benchmarked(), slo=SLO)
+    for loop in (before, after, fresh):
+        learning(loop, range(300, 305))
+    assert capacity(after) == pytest.approx(capacity(before), rel=0.02)
+    assert capacity(fresh) != pytest.approx(capacity(before), rel=0.1)
+    assert stored(after, after.scaler.capacities()[after.target.profile], profile) is None
+
+
+def test_what_was_learned_of_one_content_is_not_taken_for_anothers() -> None:
+    loop = Loop(benchmarked(), slo=SLO)
+    learning(loop, range(300))
+    assert loop.scaler.capacities()[loop.target.profile].learned
+    other = plan(slo=SLO, variants=[make.model()["spec"]["variants"][0]])
+    loop.scaler.plan(KEY, other, {})
+    ((target),) = targets(other).values()
+    assert target.profile != loop.target.profile
+    loop.round([pod(2, target.placement.rsplit("-", 1)[1])], {"uid-2": exposition()})
+    assert loop.scaler.capacities()[target.profile].learned is None

@@ -199,7 +199,9 @@ def test_nothing_measured_leaves_what_is_known() -> None:
 def test_a_saturated_pod_corrects_the_capacity_step_by_step() -> None:
     busy = steady(requests=1, tokens=80, waiting=3, running=4, capacity=100)
     assert saturated(busy, 30.0)
-    assert capacity(None, [busy], 30.0, Unit.GENERATED) == Measured(pytest.approx(99.2), "Observed")
+    assert capacity(None, [busy], 30.0, Unit.GENERATED) == Measured(
+        pytest.approx(99.2), "Observed", pytest.approx(1.32)
+    )
 
 
 def test_an_idle_pod_says_nothing_about_capacity() -> None:

@@ -14,6 +14,7 @@ from inferfleet.names import Reason
 from inferfleet.scaling.deadline import Queue, reconciled, update
 from inferfleet.scaling.deadline import needed as due
 from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.late import Late, Promise, highest_load
 from inferfleet.scaling.law import Latency, ScaleInput, decide, needed
 from inferfleet.scaling.signal import PodSample
 from inferfleet.scaling.step import Limits, Shape, Step, capacity, work
@@ -220,6 +221,17 @@ def test_at_capacity_a_step_lasts_as_long_as_the_target_allows() -> None:
     found = capacity(LINE, SHAPE, LIMITS)
     busy = found.requests * work(LINE, SHAPE)
     assert LINE.base / (1 - busy) == pytest.approx(LIMITS.itl)
+
+
+@pytest.mark.parametrize("itl", [0.005, 0.0179, 0.018, 0.0181, 0.0184])
+def test_a_target_below_a_lone_requests_own_step_asks_for_one_at_a_time_and_no_more(itl: float) -> None:
+    """LINE has 18 ms alone, and 0.35 ms and prefills more with one request in it."""
+    promise = Promise(itl, 2.0, 0.01)
+    slow = state(10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise))
+    alone = capacity(LINE, SHAPE, replace(LIMITS, slots=1.0))
+    found = needed(replace(slow, limits=replace(LIMITS, itl=itl)))
+    assert found.load == pytest.approx(10.0 / alone.requests)
+    assert found.replicas <= 2 * found.load
 
 
 def test_small_fleets_get_more_headroom_than_large_ones() -> None:

@@ -100,9 +100,41 @@ class CapacityProfileSpec(Api):
     ] = {}
     weights_digest: Annotated[Sha256 | None, Field(description="SHA-256 of the weights; for information.")] = None
     engine_version: Annotated[
-        str | None, Field(max_length=63, description="Version of the engine; for information.")
+        str | None,
+        Field(
+            max_length=63,
+            description="Version of the engine, and of those in settings.mayUse. What the operator measured holds for "
+            "it alone; beside a declaration it is for information.",
+        ),
     ] = None
     declared: Annotated[DeclaredCapacity | None, Field(description="What an administrator measured elsewhere.")] = None
+
+
+_TIME = {"format": "date-time"}
+EVIDENCE = 9
+"""Numbers that learning goes on from."""
+
+
+class LearnedStep(StatusType):
+    """What a step of the engine takes under load, learned from warm pods. A time is in milliseconds, such as 8.12ms."""
+
+    base: Annotated[str, Field(max_length=24, description="Of a step alone, such as 8.12ms.")] = ""
+    per_token: Annotated[str, Field(max_length=24, description="More for each request that decodes in it.")] = ""
+    per_prompt_token: Annotated[str, Field(max_length=24, description="More for each prompt token that it reads.")] = ""
+    observations: Annotated[
+        int, Field(description="Spans of pods that it rests on; older ones count less, as after half an hour a third.")
+    ] = 0
+    error_percent: Annotated[
+        int, Field(description="Relative standard error of the throughput with all slots busy that follows from it.")
+    ] = 0
+    evidence: Annotated[
+        list[Annotated[str, Field(max_length=24)]],
+        Field(
+            max_length=EVIDENCE,
+            description="Means of the observed rates and of their products, from which learning goes on after a "
+            "restart.",
+        ),
+    ] = []
 
 
 class CapacityProfileStatus(StatusType):
@@ -120,10 +152,35 @@ class CapacityProfileStatus(StatusType):
         str,
         Field(
             max_length=40,
-            json_schema_extra={"format": "date-time"},
-            description="When; after 30 days it is not believed any more.",
+            json_schema_extra=_TIME,
+            description="When it was written: on a change beyond noise, and once a day while pods go on showing it.",
         ),
     ] = ""
+    expires_at: Annotated[
+        str,
+        Field(
+            max_length=40,
+            json_schema_extra=_TIME,
+            description="From when on it is not believed any more: 30 days after measuredAt.",
+        ),
+    ] = ""
+    confidence: Annotated[
+        str, Field(max_length=8, description="High: errorPercent is at most 5. Medium: at most 15. Low: more.")
+    ] = ""
+    error_percent: Annotated[
+        int,
+        Field(
+            description="Relative standard error of the throughput: of tokensPerSecond or of step, whichever is the "
+            "better known. One benchmark has 10."
+        ),
+    ] = 0
+    observations: Annotated[
+        int, Field(description="Independent measurements that tokensPerSecond is worth, up to 9.")
+    ] = 0
+    step: Annotated[
+        LearnedStep | None,
+        Field(description="Of text with slo.tpot, once pods were busy: what replicas and the expected latency follow."),
+    ] = None
 
 
 CAPACITY_PROFILE = Resource(
@@ -140,8 +197,12 @@ CAPACITY_PROFILE = Resource(
         Column("Slots", ".spec.slots", "integer"),
         Column("Tok/s", ".status.tokensPerSecond", "integer"),
         Column("Source", ".status.source"),
+        Column("Confidence", ".status.confidence"),
         Column("Declared", ".spec.declared.tokensPerSecond", "integer", 1),
         Column("Engine", ".spec.engine", "string", 1),
+        Column("Step", ".status.step.base", "string", 1),
+        Column("Error %", ".status.errorPercent", "integer", 1),
+        Column("Expires", ".status.expiresAt", "string", 1),
         Column("Measured", ".status.measuredAt", "date"),
     ),
 )

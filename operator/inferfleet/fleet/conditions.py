@@ -47,7 +47,7 @@ def _stamped(type_: str, verdict: Verdict, seen: Observed, now: datetime) -> Con
 
 
 def _planned(plan: Plan) -> Verdict:
-    failed = [w for w in plan.workloads if not w.planned]
+    failed = [w for w in plan.workloads if not w.planned] or [w for w in plan.workloads if w.slow]
     if failed:
         return "False", failed[0].reason, "; ".join(_of(w, w.message) for w in failed)
     return "True", Reason.PLANNED, "; ".join(_of(w, w.message) for w in plan.workloads)
@@ -96,8 +96,10 @@ def _ready(seen: Observed, plan: Plan, planned: Verdict, deployed: Verdict) -> V
     """About serving: what answers with its least replicas is ready, and says what is wrong all the same."""
     if _lacking(seen, plan):
         return "False", *(planned if planned[0] == "False" else deployed)[1:]
-    if planned[0] == "False":
+    if any(not w.planned for w in plan.workloads):
         return "True", Reason.FROZEN, planned[2]
+    if planned[0] == "False":
+        return "True", Reason.DEGRADED, planned[2]
     if deployed[0] == "False":
         return "True", Reason.DEGRADED, deployed[2]
     return deployed

@@ -21,7 +21,8 @@ from inferfleet.fleet.index import Index
 from inferfleet.fleet.observe import Stores, utc_now
 from inferfleet.fleet.pages import Reader
 from inferfleet.fleet.placer import Placer
-from inferfleet.fleet.profiles import profile_objects, profile_status
+from inferfleet.fleet.profile_status import profile_status
+from inferfleet.fleet.profiles import profile_objects
 from inferfleet.fleet.reconcile import Context, Decided, reconcile
 from inferfleet.fleet.scaler import Scaler
 from inferfleet.fleet.series import FleetSeries, note
@@ -271,11 +272,11 @@ class Controller:
 
     async def _record(self) -> None:
         """Write measured capacities that differ from the stored ones."""
-        now = self._now()
+        now, max_age = self._now(), self._settings.capacity_max_age
         stored = self._index.common(self._stores(), now).ledger
         for name, measured in self._scaler.capacities().items():
             profile = self._memory.profiles.get(name)
-            status = profile and profile_status(profile, measured, stored, now)
+            status = profile and profile_status(profile, measured, stored, now, max_age)
             if profile and status:
                 if ("", name) not in self._informers.items(kinds.CAPACITY_PROFILE):
                     self._written(await self._cluster.apply(profile, names.MANAGER))

@@ -198,6 +198,7 @@ def live(name: str, obj: Obj, pods: Sequence[Obj]) -> Live:
         doing=doing(pods),
         image=annotations.get(names.ANNOTATION_IMAGE) or _image(obj),
         dialect=int(found) if (found := annotations.get(names.ANNOTATION_DIALECT, "")).isdecimal() else 1,
+        version=annotations.get(names.ANNOTATION_ENGINE_VERSION, ""),
         scaled_by=_scaled_by(obj),
         served=_complete(obj.get("status", {})),
         spill=annotations.get(names.ANNOTATION_SPILL) in ("true", "back"),

@@ -99,7 +99,8 @@ def _planned(valid: Valid, seen: Observed, decided: int | None, told: Told | Non
     found = WorkloadPlan(class_, True, answer.reason, _sentence(answer), placements, answer.rejected, valid, spread)
     message = "; ".join((found.message, *(p.spill for p in found.spills)))
     ready = not valid.advised and any(p.state == "Serving" for p in placements)
-    return replace(found, message=message, several=answer.several, selects=_selects(found, elsewhere, seen, ready))
+    selects, slow = _selects(found, elsewhere, seen, ready), bool(answer.chosen.missed)
+    return replace(found, message=message, several=answer.several, slow=slow, selects=selects)
 
 
 def _selects(found: WorkloadPlan, elsewhere: list[Live], seen: Observed, ready: bool) -> dict[str, str]:

@@ -1,22 +1,18 @@
 """CapacityProfiles: the ledger written down, so that it outlives a restart and serves other Models. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
 
-from pydantic import ValidationError
-
-from inferfleet.api.base import GROUP, VERSION, timestamp
-from inferfleet.api.capacity_profile import CapacityProfileSpec, CapacityProfileStatus
-from inferfleet.api.quantities import format_cpu, parse_quantity, two_digits
+from inferfleet.api.base import GROUP, VERSION
+from inferfleet.api.capacity_profile import CapacityProfileSpec
+from inferfleet.api.quantities import format_cpu, parse_quantity
+from inferfleet.fleet.profile_status import read
 from inferfleet.fleet.types import Obj, Plan
-from inferfleet.planning.content import settings
+from inferfleet.planning.content import alternatives, current, first, settings, told, version
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.types import Evaluated, Measured, Question
-
-CHANGE = 0.15
-"""Relative change that is worth a write: below it is the noise of a measurement."""
+from inferfleet_runtime.engines import ENGINES, EngineProfile
 
 AHEAD = 86_400.0
 """Seconds that a time may be ahead of ours: clocks differ, and a day begins earlier in the east."""
@@ -52,26 +48,23 @@ def _profile(chosen: Evaluated, question: Question, lengths: tuple[int, int]) ->
             "inputTokens": lengths[0],
             "outputTokens": lengths[1],
         }
-        | ({"settings": dict(differing)} if differing else {}),
+        | ({"settings": dict(differing)} if differing else {})
+        | ({"engineVersion": made} if (made := _version(chosen, question)) else {}),
     }
 
 
-def profile_status(obj: Obj, measured: Measured, stored: Mapping[str, Measured], now: datetime) -> Obj | None:
-    """The status to apply, or None when what is stored is near enough."""
-    old = stored.get(obj["metadata"]["name"])
-    value = two_digits(measured.tokens_per_second)
-    if value <= 0 or (old and abs(value - old.tokens_per_second) <= CHANGE * old.tokens_per_second):
-        return None
-    status = {
-        "tokensPerSecond": value,
-        "source": measured.source,
-        "measuredAt": timestamp(now),
-    }
-    return {key: obj[key] for key in ("apiVersion", "kind", "metadata")} | {"status": status}
+def _version(chosen: Evaluated, q: Question) -> str:
+    """In words also where names say nothing of it."""
+    candidate = chosen.candidate
+    names = (candidate.engine, *alternatives(candidate, q.workload.modality))
+    return version(candidate, q) or first(names, q.engines)
 
 
-def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, Measured]:
-    """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed.
+def ledger(
+    profiles: Iterable[Obj], now: datetime, max_age: float, engines: Mapping[str, EngineProfile] = ENGINES
+) -> dict[str, Measured]:
+    """Capacity by content; what is older than `max_age` seconds, or of the future, is not believed. What the operator
+    measured is about that version of the engine; what somebody declares is taken for that of this release.
 
     What the operator measured goes before what somebody declared: it was seen here. Of several about the same the
     newest holds, and of one day the first by name, so that the order of a list decides nothing.
@@ -79,14 +72,13 @@ def ledger(profiles: Iterable[Obj], now: datetime, max_age: float) -> dict[str, 
     found: dict[str, _Known] = {}
     for obj in sorted(profiles, key=lambda o: str(o.get("metadata", {}).get("name", ""))):
         try:
-            spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
-            name = _content(spec)
+            said = _said(obj, engines)
         except ValueError:
             continue  # written by somebody else, and of no use
-        for known in (_measured(obj), _declared(spec)):
-            if known and _believed(known, now, max_age) and (name not in found or known.before(found[name])):
+        for name, known in said:
+            if _believed(known, now, max_age) and (name not in found or known.before(found[name])):
                 found[name] = known
-    return {name: known.measured for name, known in found.items()}
+    return {name: known.aged(now) for name, known in found.items()}
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,10 @@ class _Known:
 
     measured: Measured
     since: datetime
+
+    def aged(self, now: datetime) -> Measured:
+        """The capacity, with the seconds since then."""
+        return replace(self.measured, age=max(0.0, (now - self.since).total_seconds()))
 
     def before(self, other: "_Known") -> bool:
         """Whether it goes before the other, of the same content."""
@@ -105,31 +101,44 @@ class _Known:
         return self.measured.source != "Declared", self.since
 
 
+def _said(obj: Obj, engines: Mapping[str, EngineProfile]) -> list[tuple[str, _Known]]:
+    """What was measured and what is declared, each with the content that it is about. Raises ValueError."""
+    spec = CapacityProfileSpec.model_validate(obj.get("spec", {}))
+    names = _engines(spec)
+    found = []
+    if measured := _found(obj):
+        engine = told(spec.engine_version or first(names, engines), names, engines)
+        found.append((_content(spec, engine), measured))
+    if declared := _declared(spec):
+        found.append((_content(spec, current(names, engines)), declared))
+    return found
+
+
 def _believed(known: _Known, now: datetime, max_age: float) -> bool:
     age = (now - known.since).total_seconds()
     return -AHEAD <= age <= max_age
 
 
-def _content(spec: CapacityProfileSpec) -> str:
+def _content(spec: CapacityProfileSpec, engine: str) -> str:
     return content_name(
         (spec.architecture, spec.quantization, spec.engine),
         (spec.accelerator, float(parse_quantity(spec.accelerators))),
         spec.slots,
         (spec.input_tokens, spec.output_tokens),
         spec.settings,
+        engine,
     )
 
 
-def _measured(obj: Obj) -> _Known | None:
-    try:
-        status = CapacityProfileStatus.model_validate(obj.get("status", {}))
-        since = datetime.fromisoformat(status.measured_at)
-    except (ValidationError, ValueError):
-        return None  # not measured yet
-    if status.tokens_per_second <= 0 or since.tzinfo is None:
-        return None
-    source: Literal["Observed", "Benchmarked"] = "Observed" if status.source == "Observed" else "Benchmarked"
-    return _Known(Measured(float(status.tokens_per_second), source), since)
+def _engines(spec: CapacityProfileSpec) -> tuple[str, ...]:
+    """Whose speed it is."""
+    others = spec.settings.get("mayUse", "")
+    return (spec.engine, *(others.split("_") if others else ()))
+
+
+def _found(obj: Obj) -> _Known | None:
+    found = read(obj.get("status", {}))
+    return _Known(*found) if found else None
 
 
 def _declared(spec: CapacityProfileSpec) -> _Known | None:

@@ -5,26 +5,18 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from types import MappingProxyType
 
-from inferfleet.fleet.pods import (
-    DEFAULT_BOOT,
-    boot_seconds,
-    config_of,
-    metrics_url,
-    placement_of,
-    ready,
-    workload_of,
-)
-from inferfleet.fleet.types import Key, Obj, Placement, Plan, Valid, WorkloadPlan
-from inferfleet.planning.evaluate.line import line
-from inferfleet.planning.evaluate.memo import Memo
-from inferfleet.planning.types import Evaluated, Measured, Question
-from inferfleet.planning.unit import ONE_BY_ONE, Unit, counted, unit_of
+from inferfleet.fleet.pods import DEFAULT_BOOT, boot_seconds, config_of, metrics_url, placement_of, ready, workload_of
+from inferfleet.fleet.targets import targets
+from inferfleet.fleet.types import Key, Obj, Plan
+from inferfleet.planning.measured import Learned
+from inferfleet.planning.types import Measured
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.law import Decision
+from inferfleet.scaling.learn import Fit, solve
+from inferfleet.scaling.recall import recalled, written
 from inferfleet.scaling.record import Record
 from inferfleet.scaling.signal import PodSample, Window, extend
-from inferfleet.scaling.step import Step
-from inferfleet.scaling.target import LATER
+from inferfleet.scaling.step import Shape
 from inferfleet.scaling.workload import Memory, Round, Signals, Target, scale
 
 WINDOW = 3 * SPAN
@@ -35,54 +27,6 @@ RECENT = 5
 """Decisions that are remembered of a workload."""
 
 
-def targets(plan: Plan, *, external: bool = False) -> dict[str, Target]:
-    """What the loop may scale: planned workloads. A frozen one keeps its replicas, and so does one that another
-    autoscaler moves, or that is only advised on. With `external` those that another one moves, for whom the number is
-    computed and published.
-    """
-    return {
-        w.class_: _target(w, w.valid, w.placements[0])
-        for w in plan.workloads
-        if w.placements and w.valid and w.valid.external == external and not w.valid.advised
-    }
-
-
-def _target(workload: WorkloadPlan, valid: Valid, chosen: Placement) -> Target:
-    evaluated, spec = chosen.evaluated, valid.spec
-    assert evaluated
-    slo, prompts = spec.slo, spec.traffic.input_tokens.p50
-    return Target(
-        class_=workload.class_,
-        placement=chosen.name,
-        profile=evaluated.profile,
-        replicas=workload.spread.served if workload.spread else chosen.replicas,
-        minimum=valid.least(evaluated.tokens_per_second),
-        maximum=valid.workload.replicas.max,
-        room=workload.spread.room if workload.spread else evaluated.candidate.free,
-        planned_capacity=evaluated.tokens_per_second,
-        utilization=float(spec.scaling.target_utilization),
-        delay=spec.scaling.scale_in_delay.total_seconds(),
-        request_tokens=float(counted(spec).p50),
-        unit=unit_of(spec),
-        planned_demand=valid.declared_demand,
-        prompt_tokens=float(prompts),
-        ttft=slo.ttft.total_seconds() if slo.ttft else None,
-        itl=slo.tpot.total_seconds() if slo.tpot else None,
-        whole=slo.end_to_end.total_seconds() if slo.end_to_end else None,
-        one_by_one=spec.modality in ONE_BY_ONE and spec.scaling.signal == "Auto",
-        percentile=slo.percentile,
-        step=_step(evaluated, valid.question) if slo.tpot and unit_of(spec) is Unit.GENERATED else None,
-        boot=evaluated.startup_seconds or DEFAULT_BOOT,
-        deadline=slo.deadline.total_seconds() if slo.deadline else LATER if slo.promises_latency else None,
-    )
-
-
-def _step(evaluated: Evaluated, question: Question) -> Step:
-    """What a step is predicted to take; pods correct it."""
-    found = line(evaluated, question, Memo())
-    return Step(found.base, found.per_sequence, found.per_prompt_token)
-
-
 @dataclass
 class _Workload:
     memory: Memory = field(default_factory=Memory)
@@ -91,6 +35,26 @@ class _Workload:
     """What it is to be placed for, after a round."""
     recent: tuple[Record, ...] = ()
     """Decisions that changed something, oldest first."""
+    profile: str = ""
+    """What its line was learned of."""
+    learned: Learned | None = None
+
+    def begin(self, target: Target, known: Measured | None, now: float) -> None:
+        """With another content, where its line was left before: after a restart, or when others have served it.
+
+        The shares of late requests are not restored: they are of the arrivals and lengths of this Model's users, and a
+        profile is about a content that several Models may share. Until enough was seen, a prior is careful for them.
+        """
+        self.profile, self.learned = target.profile, known.learned if known else None
+        fit = recalled(self.learned, now - known.age) if known and self.learned and target.step else Fit()
+        step = solve(fit, target.step) if target.step and fit.count else None
+        self.memory = replace(self.memory, fit=fit, step=step)
+
+    def learn(self, target: Target, before: Fit, slots: float) -> None:
+        """Take down what a round has added."""
+        if target.step and self.memory.fit is not before:
+            shape = Shape(target.prompt_tokens, target.request_tokens, 0.0)
+            self.learned = written(self.memory.fit, target.step, slots, shape)
 
 
 class Scaler:
@@ -158,7 +122,13 @@ class Scaler:
 
     def capacities(self) -> Mapping[str, Measured]:
         """Measured capacity by CapacityProfile, of those that a pod reported in the last round."""
-        return {profile: self._capacity[profile] for profile in self._reported}
+        learned: dict[str, Learned] = {}
+        for w in (w for classes in self._workloads.values() for w in classes.values()):
+            best = learned.get(w.profile)
+            if w.learned and (best is None or w.learned.observations > best.observations):
+                learned[w.profile] = w.learned
+        known = {profile: self._capacity[profile] for profile in self._reported}
+        return {profile: replace(m, learned=learned.get(profile, m.learned)) for profile, m in known.items()}
 
     def windows(self) -> Mapping[str, Window]:
         """Samples of pods by uid."""
@@ -209,15 +179,21 @@ class Scaler:
             p["metadata"]["name"]: self._windows.get(p["metadata"]["uid"], ()) for p in serving if not self._new(p, now)
         }
         signals = Signals(now, windows, own, self._boot(pods, target.boot), self._max_age)
-        before = state.last
-        state.last = scale(target, signals, self._capacity.get(target.profile), state.memory)
+        # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
+        # no measurement of the new content, whose pods would believe it instead of measuring
+        settled = all(config_of(p) in ("", target.config) for p in placed if target.config)
+        known = self._capacity.get(target.profile)
+        if settled and state.profile != target.profile:
+            state.begin(target, known, now)
+        before, fit = state.last, state.memory.fit
+        state.last = scale(target, signals, known, state.memory)
         state.memory = state.last.memory
+        if settled:
+            state.learn(target, fit, max((w[-1].slots for name in own if (w := windows.get(name))), default=0.0))
         state.load = _load(state.last, target, len(serving))
         if state.last.record and _told(state.recent, state.last.record):
             state.recent = (*state.recent, state.last.record)[-RECENT:]
-        # while a new configuration rolls out, what the pods of the old one reach is good enough to scale by, but it is
-        # no measurement of the new content, whose pods would believe it instead of measuring
-        if state.last.measured and all(config_of(p) in ("", target.config) for p in placed if target.config):
+        if state.last.measured and settled:
             self._capacity[target.profile] = state.last.measured
             if any(windows.get(name) for name in own):
                 self._reported.add(target.profile)

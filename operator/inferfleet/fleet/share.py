@@ -8,6 +8,7 @@ from inferfleet import names
 from inferfleet.api.model import Demand
 from inferfleet.api.model import Workload as Declared
 from inferfleet.catalog.loader import Catalog
+from inferfleet.fleet.build.dialect import versions
 from inferfleet.fleet.pools import Tenant, pool, yielding
 from inferfleet.fleet.types import Blocked, Observed, Plan, PoolView, Told, Valid
 from inferfleet.fleet.validate import vanished
@@ -78,12 +79,14 @@ def shareable(valid: Valid) -> bool:
 def _as_one(label: str, members: Sequence[Valid], seen: Observed, world: World) -> Valid | Blocked:
     if problem := vanished(seen.running(label), seen, world[0]):
         return Blocked(label, problem)
-    question = _question(label, merged(_asked(members)), seen, world)
+    keeps_image = any(m.keeps_image for m in members)
+    kept = versions(seen.running(label), world[1], keeps_image=keeps_image)
+    question = replace(_question(label, merged(_asked(members)), seen, world), versions=kept)
     return Valid(
         _declared(label, [m.workload for m in members]),
         question.workload,
         question,
-        keeps_image=any(m.keeps_image for m in members),
+        keeps_image=keeps_image,
         moves_paused=any(m.moves_paused for m in members),
         members=tuple(members),
     )
@@ -98,9 +101,10 @@ def _question(label: str, asked: Question, seen: Observed, world: World) -> Ques
     mine = (seen.namespace, seen.name, label)
     tenant = Tenant(mine, yielding(mine, seen, settings.priority_classes))
     views = [view for p in asked.pools if isinstance(view := seen.pools.get(p.name), PoolView)]
-    running = {p.identity: p.replicas for p in seen.running(label) if not p.spill}
+    there = [p for p in seen.running(label) if not p.spill]
+    running, slots = {p.identity: p.replicas for p in there}, {p.identity: p.slots for p in there}
     pools = tuple(pool(view, seen, tenant, catalog) for view in views)
-    return replace(asked, pools=pools, incumbents=frozenset(running), running=running)
+    return replace(asked, pools=pools, incumbents=frozenset(running), running=running, slots=slots)
 
 
 def _declared(label: str, members: Sequence[Declared]) -> Declared:

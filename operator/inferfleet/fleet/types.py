@@ -74,6 +74,8 @@ class Live:
     """Runtime image that its pods are told to run."""
     dialect: int = 1
     """What that image understands of its configuration (`fleet.build.dialect`)."""
+    version: str = ""
+    """Of its engine (`planning.content.version`)."""
     scaled_by: str = ""
     """Field manager, other than this operator, that owns the replicas; empty for none."""
     doing: str = ""
@@ -247,6 +249,8 @@ class WorkloadPlan:
     """What the fleet's program may decide about, whether a placement was found or not; None: it keeps what it has."""
     several: bool = False
     """Whether a part of it on a cheaper pool, beside what runs, would save enough."""
+    slow: bool = False
+    """Whether what serves misses a target by what was measured, and goes on since nothing else meets it."""
 
     selects: Mapping[str, str] = field(default_factory=dict)
     """By class, the class label of the pods that shall serve it now."""

@@ -12,7 +12,7 @@ from inferfleet.api.model import ModelSpec, PlacementPolicy, Workload
 from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import Catalog, ModelArchitecture
 from inferfleet.catalog.near import unknown
-from inferfleet.fleet.build.dialect import untold
+from inferfleet.fleet.build.dialect import untold, versions
 from inferfleet.fleet.pools import Tenant, accelerator_of, allows, matches, matching, pool, room, selector_of, yielding
 from inferfleet.fleet.sources import seen_as, source_of, sourceless, unmounted
 from inferfleet.fleet.types import Blocked, Live, Observed, PoolView, Problem, Valid, declared_demand
@@ -130,7 +130,8 @@ def _question(
     world: tuple[tuple[Pool, ...], Catalog, Settings],
 ) -> Question:
     pools, catalog, settings = world
-    running = {p.identity: p.replicas for p in _incumbents(workload.class_, seen, settings)}
+    incumbents = _incumbents(workload.class_, seen, settings)
+    running = {p.identity: p.replicas for p in incumbents}
     live = seen.running(workload.class_)
     demand = workload.demand
     return Question(
@@ -152,7 +153,9 @@ def _question(
         trusted_headers=settings.trusted_headers,
         guaranteed=declared_demand(workload, class_) if demand and demand.guaranteed else 0.0,
         running=running,
+        slots={p.identity: p.slots for p in incumbents},
         untold=untold(live, settings, keeps_image=known.spec.engine_update == "Manual"),
+        versions=versions(live, settings, keeps_image=known.spec.engine_update == "Manual"),
         unselected=frozenset(name for name, p in seen.pools.items() if isinstance(p, PoolView))
         - {p.name for p in pools},
         unreadable={name: p.message for name, p in seen.pools.items() if isinstance(p, Problem)},
@@ -173,9 +176,17 @@ def _engines(catalog: Catalog) -> Mapping[str, EngineProfile]:
     """With the images that the administrator names."""
     named = {name: entry.image for name, entry in catalog.engines.items() if entry.image}
     return {
-        name: replace(profile, image=named[name]) if name in named and profile.shape == "Beside" else profile
+        name: replace(profile, image=named[name], version=_tag(named[name]))
+        if name in named and profile.shape == "Beside"
+        else profile
         for name, profile in ENGINES.items()
     }
+
+
+def _tag(image: str) -> str:
+    """As good a version as any: what it is called, or its digest; as short as a CapacityProfile can say."""
+    tag = image.replace("{arch}", "").rpartition("/")[2].rpartition(":")[2]
+    return tag.removeprefix("v").rstrip("-")[:48]
 
 
 def _incumbents(class_: str, seen: Observed, settings: Settings) -> list[Live]:

@@ -8,7 +8,7 @@ from inferfleet.api.figures import figures
 from inferfleet.names import Reason
 from inferfleet.planning.candidates.enumerate import candidates
 from inferfleet.planning.evaluate.calibrate import calibration
-from inferfleet.planning.evaluate.evaluate import Asked, evaluate, numbered
+from inferfleet.planning.evaluate.evaluate import Asked, evaluate, goes_on, numbered
 from inferfleet.planning.evaluate.memo import Memo
 from inferfleet.planning.objectives import OBJECTIVES, Objective
 from inferfleet.planning.refusal import most_telling, no_candidate
@@ -42,6 +42,9 @@ def choose(question: Question, memo: Memo | None = None) -> Answer:
     possible, rejected = _ranked(found.possible, question), found.rejected
     if not possible:
         return Answer(None, Reason.NO_CANDIDATE, no_candidate(list(rejected), question), tuple(rejected), ())
+    if slow := possible[0].missed:
+        message = f"{slow}; no candidate with room for it meets the targets, so that what runs goes on"
+        return Answer(possible[0], Reason.SLO_VIOLATED, message, tuple(rejected), tuple(possible), tuple(possible))
     goal, partly = OBJECTIVES[question.workload.objective], _partly(possible, found, question)
     several = partly is not None
     if partly and question.assigned in (None, partly.identity):  # else the fleet is better off without
@@ -125,9 +128,19 @@ def _judged(question: Question, memo: Memo | None) -> Judged:
     rejected = [r for r in results if isinstance(r, Rejection)]
     carried = load(able, question)
     crowded = {e.identity: lacks_room(e, question, carried) for e in able}
-    possible = [e for e in able if crowded[e.identity] is None]
+    possible = [e for e in able if crowded[e.identity] is None] or _going_on(found, asked)
     cramped = [e for e in able if crowded[e.identity] is not None]
+    rejected = [r for r in rejected if r.candidate.identity not in {e.identity for e in possible}]
     return Judged(possible, cramped, most_telling([*filter(None, crowded.values()), *rejected]), carried)
+
+
+def _going_on(found: Sequence[Candidate], asked: Asked) -> list[Evaluated]:
+    """What serves, if with too slow pods, where nothing that meets the targets has room: of several what has most
+    replicas.
+    """
+    running = asked.question.running
+    there = [e for c in found if (e := goes_on(c, asked))]
+    return sorted(there, key=lambda e: (-running.get(e.identity, 0), e.identity))[:1]
 
 
 def ask(question: Question, found: list[Candidate], memo: Memo | None = None) -> Asked:

@@ -8,7 +8,7 @@ from inferfleet.planning.candidates.engines import unplaced_of
 from inferfleet.planning.types import Candidate, Question
 from inferfleet.planning.unit import Unit, unit_of
 from inferfleet.planning.ways import spread_words
-from inferfleet_runtime.engines import ENGINES
+from inferfleet_runtime.engines import ENGINES, EngineProfile
 from inferfleet_runtime.engines.choice import MODULES
 from inferfleet_runtime.engines.openvino_genai import OPENVINO_GENAI
 
@@ -39,6 +39,34 @@ def alternatives(candidate: Candidate, modality: str) -> tuple[str, ...]:
         return ()
     bundled = [ENGINES[e] for e in candidate.pool.engines if e in MODULES and e != candidate.engine]
     return tuple(e.name for e in bundled if candidate.variant.quantization in e.serves and modality in e.modalities)
+
+
+def version(candidate: Candidate, q: Question) -> str:
+    """Of the engine, and of those that the pod may choose instead; empty: the one that measurements without any are of,
+    or one that is not known. A newer engine inherits no measurement of an older one.
+    """
+    if unplaced_of(candidate, q):
+        return ""
+    names = (candidate.engine, *alternatives(candidate, q.workload.modality))
+    kept = q.versions.get(candidate.identity)
+    bundled = all(name in q.engines and q.engines[name].shape == "Bundled" for name in names)
+    return kept if bundled and kept is not None else current(names, q.engines)
+
+
+def current(names: Iterable[str], engines: Mapping[str, EngineProfile]) -> str:
+    """Of this release, as `version`."""
+    found = [engines[name] for name in names if name in engines]
+    return told("_".join(e.version for e in found), [e.name for e in found], engines)
+
+
+def told(text: str, names: Iterable[str], engines: Mapping[str, EngineProfile]) -> str:
+    """What a measurement says of its engines' version, as `version` of a candidate."""
+    return "" if text == first(names, engines) else text
+
+
+def first(names: Iterable[str], engines: Mapping[str, EngineProfile]) -> str:
+    """The one for which none is said."""
+    return "_".join(engines[name].first_version for name in names if name in engines)
 
 
 def settings(candidate: Candidate, q: Question) -> Mapping[str, str]:

@@ -11,16 +11,20 @@ def content_name(
     slots: int,
     lengths: tuple[int, int],
     settings: Mapping[str, str],
+    version: str = "",
 ) -> str:
     """Readable, and unique by what decides the speed.
 
     `what` is (architecture, quantization, engine), `where` (accelerator, how many of a replica), `lengths` the
-    median (prompt, completion) in tokens, `settings` what else differs from the engine's defaults.
+    median (prompt, completion) in tokens, `settings` what else differs from the engine's defaults, `version` the
+    engine's where it is not the first that was measured.
     """
     architecture, quantization, engine = what
     accelerator, count = where
     key = [architecture, quantization, engine, accelerator, count, slots, *lengths]
     if settings:  # without them the name is that of releases that knew none
         key.append(dict(settings))
+    if version:
+        key.append(f"version {version}")
     readable = quantization.lower().replace("_", "-")
     return join(architecture.replace(".", "-"), readable, accelerator, digest(key, 10))

@@ -9,6 +9,7 @@ from inferfleet.api.workload_class import WorkloadClassSpec
 from inferfleet.catalog.loader import ModelArchitecture, Quantization
 from inferfleet.performance.types import Coefficients, Interval
 from inferfleet.planning.evidence import worst_loss
+from inferfleet.planning.measured import Measured
 from inferfleet.planning.ways import Candidate, Pin, Pool, Variant
 from inferfleet_runtime.engines import EngineProfile
 
@@ -30,14 +31,6 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A capacity from the ledger."""
-
-    tokens_per_second: float
-    source: Literal["Declared", "Benchmarked", "Observed"]
-
-
-@dataclass(frozen=True)
 class Prediction:
     """Expected behaviour of one replica. Seconds, tokens per second (of the class's unit), bytes."""
 
@@ -51,6 +44,8 @@ class Prediction:
     """None: nothing is known of the error."""
     watts: float | None = None
     """Of all its accelerators under this load; None: not predicted."""
+    measured: bool = False
+    """Whether its latencies follow from what pods of the candidate itself have shown."""
     outside: str = ""
     """Why the prediction is outside of what the model was fitted on; empty: it is not."""
 
@@ -97,6 +92,8 @@ class Evaluated:
     """USD per million of these tokens at the planned utilization."""
     costs: TokenCosts | None = None
     """The same by kind of token."""
+    missed: str = ""
+    """The target that it misses by what was measured, in words: it goes on since nothing else meets it either."""
     startup_seconds: float = 0.0
     """From the start of a pod to its first answer: a bound. Compilation for fixed shapes is part of it."""
 
@@ -179,6 +176,8 @@ class Question:
     """Tokens per second for which replicas always run."""
     running: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """Replicas of the incumbents."""
+    slots: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """Slots of the incumbents' replicas."""
     speculators: Mapping[str, str] = field(default_factory=dict)
     """Methods that the Model declares, best first, with a digest of where their weights come from."""
     adapted: bool = False
@@ -187,6 +186,8 @@ class Question:
     """Whether a gateway in front of all pods sets tenant and priority of requests."""
     untold: frozenset[tuple[str, str, str]] = frozenset()
     """Identities of what runs an image of a release that knew no settings, and keeps it: it measures without them."""
+    versions: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    """Of the engines of what runs an image that stays, as `content.version`, by identity."""
     unselected: frozenset[str] = frozenset()
     """Pools that are there, and that the workload's selector leaves out."""
     plan_unplaced: bool = False

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inferfleet.fleet.pods import DEFAULT_BOOT
-from inferfleet.fleet.scaler import targets
+from inferfleet.fleet.targets import targets
 from inferfleet.fleet.types import Plan, Valid, WorkloadPlan
 from inferfleet.planning.choose import choose
 from inferfleet.planning.evaluate.estimate import memory_of

@@ -20,8 +20,8 @@ MEMORY = 10_000.0
 MEMORY_SECONDS = 900.0
 """And not before these have passed: what comes together is late together."""
 POWERS = (1.0, 2.0, 4.0, 8.0)
-"""Of the load with which the share of late requests may grow: 1 where few very long prompts block a replica each, 2 where
-they meet, 8 and more where all are alike and wait for a replica that is free. What was seen tells which it is.
+"""Of the load with which the share of late requests may grow: 1 where few very long prompts block a replica each, 2
+where they meet, 8 and more where all are alike and wait for a free replica. What was seen tells which it is.
 """
 CLUSTER = 10.0
 """Late requests that come together tell as much as one of them by itself."""
@@ -131,8 +131,8 @@ Curve = tuple[tuple[float, float, float], ...]
 def _curve(known: Late, first: float, share: float) -> Curve:
     """Every power with its likeliest factor, and how well it explains which loads the late ones were at.
 
-    Of Poisson counts the logarithm of the likelihood is late x log(factor) + power x (sum of logarithms of their loads),
-    but for what all powers have in common.
+    Of Poisson counts the logarithm of the likelihood is late x log(factor) + power x (sum of logarithms of their
+    loads), but for what all powers have in common.
     """
     late, logs = known.late + BELIEVED * share, known.logs + BELIEVED * share * log(first)
     factors = [late / (sums + BELIEVED * first**p) for sums, p in zip(known.powers, POWERS, strict=True)]
@@ -142,7 +142,7 @@ def _curve(known: Late, first: float, share: float) -> Curve:
 
 
 def _share(curve: Curve, load: float) -> float:
-    return sum(weight * factor * load**power for weight, factor, power in curve)
+    return float(sum(weight * factor * load**power for weight, factor, power in curve))
 
 
 def _highest(most: float, good: Callable[[float], bool]) -> float:

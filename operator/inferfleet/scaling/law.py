@@ -18,7 +18,7 @@ SLACK = 0.03
 """Part of the need by which it must stay below a whole number before a replica goes: noise is no change."""
 
 FULL = 0.97
-"""Of what the step line allows a replica at most so much is planned, however few were late: beyond it queues only grow."""
+"""Of what the step line allows a replica so much is planned at most, however few were late: beyond it queues grow."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _for_arrivals(x: ScaleInput) -> Need:
     spread = sqrt(x.latency.sigmas**2 * load * d.dispersion / full.batch + (load * d.error) ** 2)
     one = room if room.requests < full.requests else full
     by_queue = _for_prompts(x, x.step, full.batch)
-    by_share = d.arriving * work(x.step, d.shape) / x.busiest
+    by_share = d.arriving * work(x.step, d.shape) / _busiest(x, work(x.step, d.shape) / d.shape.output)
     unsure = 1 - x.trust
     needed, bound = max(
         (d.forecast / room.requests, room.bound),
@@ -205,6 +205,15 @@ def _for_arrivals(x: ScaleInput) -> Need:
         (by_share, "late requests"),
     )
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
+
+
+def _busiest(x: ScaleInput, each: float) -> float:
+    """Share of a replica's time. Where the tokens of a lone request take longer than their target, others beside it are
+    not to blame, and no number of replicas helps: one request at a time is as much as is given up for it.
+    """
+    assert x.step
+    alone = x.step.base + each
+    return max(x.busiest, each / alone) if x.latency.itl < alone else x.busiest
 
 
 def whole(replicas: float) -> int:

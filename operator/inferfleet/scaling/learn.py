@@ -14,6 +14,7 @@ from itertools import pairwise
 from math import exp, inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.signal import Window
@@ -27,12 +28,18 @@ SPREAD = 0.3
 """Relative standard deviation of a planned line."""
 NOISE = 0.1
 """Standard deviation of one equation."""
+PLANNED = (NOISE / SPREAD) ** 2
+"""What the planned line weighs, in equations."""
+AGING = 7 * 86400.0
+"""Seconds of a pause beyond that, after which what was seen before it counts a third again: machines, their neighbours
+and their kernels change."""
 OUTLIER = 0.3
 """A residual from which on an equation counts less (Huber)."""
 BOUNDS = (0.4, 2.5)
 """A learned number is believed within these factors of the planned one."""
 
 Equation = tuple[float, float, float]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def learn(known: Fit, windows: Iterable[Window], now: float, prior: Step) -> Fit
     equations = [e for window in windows if (e := _equation(window, now))]
     if not equations:
         return known
-    left = exp(-min(now - known.since, MEMORY) / MEMORY) if known.count else 0.0
+    pause = now - known.since
+    left = exp(-min(pause, MEMORY) / MEMORY - max(0.0, pause - MEMORY) / AGING) if known.count else 0.0
     squares, right, count = np.array(known.squares) * left, np.array(known.right) * left, known.count * left
     for b, a, p in equations:
         weight = _weight((b, a, p), line)
@@ -68,14 +76,19 @@ def solve(known: Fit, prior: Step) -> Step:
     believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     if not known.count:
         return prior
-    s = known.squares
-    matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
-    # in units of the plan: the numbers differ by orders of magnitude
-    weight = (NOISE / SPREAD) ** 2
-    scaled = matrix * np.outer(believed, believed) + weight * np.eye(3)
-    factors = np.linalg.solve(scaled, np.array(known.right) * believed + weight)
+    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + PLANNED)
     base, per_token, per_prompt = (believed * np.clip(factors, *BOUNDS)).tolist()
     return Step(base, per_token, per_prompt)
+
+
+def normal(known: Fit, prior: Step) -> Matrix:
+    """Matrix of the normal equations in units of the plan, whose numbers differ by orders of magnitude; the belief in
+    the plan is part of it.
+    """
+    believed = np.array((prior.base, prior.per_token, prior.per_prompt))
+    s = known.squares
+    matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
+    return matrix * np.outer(believed, believed) + PLANNED * np.eye(3)
 
 
 def _weight(e: Equation, line: Step) -> float:

@@ -1,6 +1,7 @@
 """Capacity of one replica: measured at start by the pod itself, corrected by what it reaches under load. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from statistics import median
 
 from inferfleet.planning.types import Measured
@@ -10,6 +11,8 @@ from inferfleet.scaling.signal import COUNTERS, Window, rate
 
 WEIGHT = 0.04
 """Of one round's observation against what is known. Rounds overlap: the five of one span move the value by a fifth."""
+WORTH = 9.0
+"""Independent spans that such a mean is worth in the end: (2 - u) / u with u = 1 / 5 for each."""
 BOUNDS = (0.5, 2.0)
 """An observation is believed within these factors of the benchmark: outside, something else is wrong."""
 
@@ -21,13 +24,17 @@ def capacity(known: Measured | None, windows: Iterable[Window], now: float, unit
     if not benchmarks:
         return known
     benchmark = median(benchmarks)
-    base = known if known and known.source == "Observed" else Measured(benchmark, "Benchmarked")
+    base = known or Measured(benchmark, "Benchmarked")
+    if base.source != "Observed":
+        base = Measured(benchmark, "Benchmarked", learned=base.learned)
     observed = [rate(w, COUNTERS[unit].done, now - SPAN, now) for w in pods if saturated(w, now)]
     if not observed:
         return base
     value = base.tokens_per_second + WEIGHT * (median(observed) - base.tokens_per_second)
     low, high = BOUNDS
-    return Measured(min(max(value, low * benchmark), high * benchmark), "Observed")
+    worth = base.observations + WEIGHT * (WORTH - base.observations)
+    value = min(max(value, low * benchmark), high * benchmark)
+    return replace(base, tokens_per_second=value, source="Observed", observations=worth)
 
 
 def saturated(window: Window, now: float) -> bool:

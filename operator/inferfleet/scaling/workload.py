@@ -38,7 +38,9 @@ ENDLESS = float("inf")
 
 @dataclass(frozen=True)
 class Memory:
-    """What one round leaves to the next. Lost at a restart without harm: the next minutes say it again."""
+    """What one round leaves to the next. Lost at a restart without harm: the next minutes say it again, and what takes
+    longer to learn, the line of steps, is in a CapacityProfile (`scaling.recall`).
+    """
 
     history: History = ()
     traffic: Traffic = field(default_factory=Traffic)

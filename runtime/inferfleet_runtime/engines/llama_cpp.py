@@ -47,6 +47,8 @@ LLAMA_CPP = EngineProfile(
     # llama.cpp pads the context of a sequence (llama-context.cpp): 300 tokens take the memory of 512
     context_step_tokens=256,
     startup_budget_seconds=60.0,
+    version="2026.10.11549",
+    first_version="2026.10.11549",
     # ggml's blocks of 32: Q8_0 has 34 bytes, Q4_0 has 18
     kv_dtypes=MappingProxyType({"F16": 2.0, "BF16": 2.0, "Q8_0": 34 / 32, "Q4_0": 18 / 32}),
     # with the overhead above 5 to 17 % over the peak of both processes less weights and KV cache, measured with one

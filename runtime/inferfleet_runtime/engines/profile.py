@@ -51,6 +51,10 @@ class EngineProfile:
     startup_budget_seconds: float
     """From the start of `serve` to its first answer on the live path; readiness takes as long as the model does."""
 
+    version: str = ""
+    """That this release brings, or whose image it names; empty: not known."""
+    first_version: str = ""
+    """What measurements are of that name none: that of the releases which wrote none down. It stays for ever."""
     kv_dtypes: Mapping[str, float] = field(default_factory=dict)
     """Other number formats of the KV cache that can be asked for, and the bytes of one element in each."""
     whole_text: WholeText | None = None

@@ -34,7 +34,7 @@ def config_map(model: ModelView, valid: Valid, placement: Placement) -> Obj:
         "ConfigMap",
         names.config_name(placement.name),
         {names.LABEL_CLASS: valid.workload.class_},
-        {"data": {contract.CONFIG_PATH.name: _json(config)} | _known_capacity(placement)},
+        {"data": {contract.CONFIG_PATH.name: _json(config)} | _known_capacity(valid, placement)},
     )
 
 
@@ -49,14 +49,14 @@ def _json(content: BaseModel) -> str:
     )
 
 
-def _known_capacity(placement: Placement) -> dict[str, str]:
-    """What replicas of this content have measured: pods that start later need not measure it again."""
+def _known_capacity(valid: Valid, placement: Placement) -> dict[str, str]:
+    """What replicas of this content have measured, all slots busy: pods that start later need not measure it again."""
     assert placement.evaluated
-    if placement.evaluated.capacity_source == "Estimated":
+    measured = valid.question.ledger.get(placement.evaluated.profile)
+    if measured is None:
         return {}
-    known = contract.KnownCapacity(
-        tokens_per_second=placement.evaluated.tokens_per_second, slots=placement.evaluated.prediction.slots
-    )
+    slots = placement.evaluated.prediction.slots
+    known = contract.KnownCapacity(tokens_per_second=measured.tokens_per_second, slots=slots)
     return {contract.CAPACITY_PATH.name: _json(known)}
 
 

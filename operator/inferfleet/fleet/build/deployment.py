@@ -1,5 +1,6 @@
 """The Deployment of a placement: fetch and quantize, then serve; admitted under Pod Security `restricted`. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from inferfleet import names
@@ -15,6 +16,7 @@ from inferfleet.fleet.build.serving import companions
 from inferfleet.fleet.build.view import ModelView
 from inferfleet.fleet.build.volumes import Brought, environment, mounts, volumes
 from inferfleet.fleet.types import Obj, Placement, Valid
+from inferfleet.planning.content import version
 from inferfleet.planning.types import Pool
 from inferfleet.settings import Settings
 from inferfleet_runtime import contract
@@ -36,7 +38,7 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
         "metadata": {
             "labels": dict(metadata.labels) | labels | {names.LABEL_MANAGED: "true"},
             "annotations": dict(metadata.annotations)
-            | {names.ANNOTATION_CONFIG: names.digest(rolls_out(config["data"]), 16)},
+            | {names.ANNOTATION_CONFIG: names.digest(_content(config, valid, placement), 16)},
         },
         "spec": _pod(model, valid, placement, config["metadata"]["name"], settings),
     }
@@ -55,9 +57,18 @@ def deployment(model: ModelView, valid: Valid, placement: Placement, config: Obj
     }
     if dialect(placement, settings) != FIRST:
         notes[names.ANNOTATION_DIALECT] = str(dialect(placement, settings))
+    if made := version(candidate, valid.question):
+        notes[names.ANNOTATION_ENGINE_VERSION] = made
     if placement.spill:
         notes[names.ANNOTATION_SPILL] = "back" if placement.state == "Retiring" else "true"
     return child(model, "Deployment", placement.name, labels, {"annotations": notes, "spec": spec})
+
+
+def _content(config: Obj, valid: Valid, placement: Placement) -> Mapping[str, str]:
+    """What pods with it measure: others say nothing about it. A newer engine is in a newer image, which rolls out."""
+    assert placement.evaluated
+    made = version(placement.evaluated.candidate, valid.question)
+    return {**rolls_out(config["data"]), **({"engineVersion": made} if made else {})}
 
 
 def _by_admin(template: dict[str, Any], pool: HardwarePoolSpec | None) -> dict[str, Any]:

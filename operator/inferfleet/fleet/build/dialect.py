@@ -38,6 +38,11 @@ def untold(running: Iterable[Live], settings: Settings, *, keeps_image: bool) ->
     return frozenset(p.identity for p, image in kept if spoken((p.image, p.dialect), image, settings) == FIRST)
 
 
+def versions(running: Iterable[Live], settings: Settings, *, keeps_image: bool) -> dict[tuple[str, str, str], str]:
+    """Of the engines of those that keep their image, which another release may have brought."""
+    return {p.identity: p.version for p in running if keeps_image or p.image == settings.runtime_image}
+
+
 def in_first(model: ModelView, valid: Valid) -> tuple[ModelView, Valid]:
     """Without what the first dialect has no words for."""
     nothing = {"speculators": [], "adapters": [], "variants": [_plain(v) for v in model.spec.variants]}

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from inferfleet.names import Reason
 from inferfleet.planning.candidates.engines import engine_of
-from inferfleet.planning.content import settings
+from inferfleet.planning.content import settings, version
+from inferfleet.planning.evaluate.corrected import Evidence, eased, known, latencies, speeds
 from inferfleet.planning.evaluate.estimate import predictions
 from inferfleet.planning.evaluate.memo import Memo, content_of, content_of_candidate
 from inferfleet.planning.evaluate.price import by_kind, of_replica, prefill_share
@@ -15,10 +16,11 @@ from inferfleet.planning.evaluate.provider import offered
 from inferfleet.planning.ledger import content_name
 from inferfleet.planning.objectives import over_limit
 from inferfleet.planning.rules.ordered import CAPABILITY, REACH, first
-from inferfleet.planning.rules.targets import margin_of, outside, slo_violation
-from inferfleet.planning.types import Candidate, Evaluated, Measured, Prediction, Question, Rejection
+from inferfleet.planning.rules.targets import Missed, margin_of, outside, slo_violation
+from inferfleet.planning.types import Candidate, Evaluated, Prediction, Question, Rejection
 
 T = TypeVar("T", bound=Evaluated | Rejection)
+Source = Literal["Estimated", "Declared", "Benchmarked", "Observed"]
 Corrections = Mapping[tuple[str, str], float]
 """Measured over estimated capacity by (accelerator, engine)."""
 
@@ -35,10 +37,10 @@ class Batch:
 
 Capable = tuple[Batch, ...] | Rejection
 """What a candidate can do on an empty pool at every batch size, or why it cannot."""
-
-
-Evidence = tuple[tuple[Measured | None, ...], float]
-"""What was measured of every batch size, and the correction of what was not."""
+TOLERATED = 1.15
+"""Times a target up to which what runs still meets it by what was measured: that is the noise of measurements, and
+leaving for it would soon be regretted.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,26 @@ def evaluate(c: Candidate, asked: Asked) -> Evaluated | Rejection:
     if c.offer:
         return offered(c, q)
     evidence = _evidence(c, batches, asked)
-    key = (asked.numbers[c.identity], evidence, (q.robust_margin, q.believes_physics))
-    found = asked.memo.get(key, lambda: _best(c, _priced(c, batches, evidence, q), q))
+    key = (asked.numbers[c.identity], evidence, q.slots.get(c.identity), (q.robust_margin, q.believes_physics))
+    found = asked.memo.get(key, lambda: _best(c, batches, evidence, q))
     return found if found.candidate is c else _of(c, found)
+
+
+def goes_on(c: Candidate, asked: Asked) -> Evaluated | None:
+    """What runs and has turned out too slow for its targets, with the slots that it has, used one at a time.
+
+    None of what misses them by the estimate, too: that is another question than the one for which it was chosen.
+    """
+    q, batches = asked.question, usable(c, asked)
+    if c.identity not in q.incumbents or isinstance(batches, Rejection) or not batches:
+        return None
+    priced = _priced(c, batches, _evidence(c, batches, asked), q)
+    missed, planned = _missed(c, priced[0], q), _planned(c, priced, q)
+    if missed is None or planned is None:
+        return None
+    now = next((one for one in priced if one.slots == q.slots.get(c.identity)), planned)
+    found = _in_part(priced[0].evaluated, now.evaluated)
+    return None if over_limit(found, q.workload.limits) else replace(found, missed=missed.words)
 
 
 def meeting_of(c: Candidate, asked: Asked) -> list[Evaluated] | Rejection:
@@ -136,54 +155,114 @@ def profile_names(c: Candidate, q: Question, slots: Sequence[int]) -> list[str]:
     lengths = q.workload.traffic.input_tokens.p50, q.workload.traffic.output.p50
     what = (q.architecture_key, c.variant.quantization, c.engine)
     where = (c.pool.accelerator_name, c.accelerators)
-    differing = settings(c, q)
-    return [content_name(what, where, n, lengths, differing) for n in slots]
+    differing, engine = settings(c, q), version(c, q)
+    return [content_name(what, where, n, lengths, differing, engine) for n in slots]
 
 
-def _priced(c: Candidate, batches: Sequence[Batch], evidence: Evidence, q: Question) -> list[Evaluated]:
-    measured, correction = evidence
-    return [_evaluated(c, b, m, correction, q) for b, m in zip(batches, measured, strict=True)]
+@dataclass(frozen=True)
+class _Priced:
+    """A batch size in the light of what was measured."""
+
+    evaluated: Evaluated
+    estimate: Prediction
+    """As predicted."""
+
+    @property
+    def slots(self) -> int:
+        return self.estimate.slots
 
 
-def _evaluated(c: Candidate, batch: Batch, measured: Measured | None, correction: float, q: Question) -> Evaluated:
-    speed = measured.tokens_per_second if measured else batch.prediction.tokens_per_second * correction
-    engine = engine_of(c, q)
+def _priced(c: Candidate, batches: Sequence[Batch], evidence: Evidence, q: Question) -> list[_Priced]:
+    predicted, traffic = [b.prediction for b in batches], q.workload.traffic
+    real = zip(latencies(predicted, evidence, traffic), speeds(predicted, evidence, traffic), strict=True)
+    rows = zip(batches, evidence[0], real, strict=True)
+    return [_Priced(_evaluated(c, b, m.source if m else "Estimated", r, q), b.prediction) for b, m, r in rows]
+
+
+def _evaluated(c: Candidate, batch: Batch, source: Source, real: tuple[Prediction, float], q: Question) -> Evaluated:
+    engine, (prediction, speed) = engine_of(c, q), real
     return Evaluated(
         c,
         batch.profile,
-        batch.prediction,
+        prediction,
         speed,
-        measured.source if measured else "Estimated",
+        source,
         of_replica(c, speed, q),
         by_kind(c, speed, batch.prefill_share, q),
-        engine.startup_budget_seconds if engine else 0.0,
+        startup_seconds=engine.startup_budget_seconds if engine else 0.0,
     )
 
 
-def _best(c: Candidate, batches: Sequence[Evaluated], q: Question) -> Evaluated | Rejection:
-    within = _meeting(c, batches, q)
+def _best(c: Candidate, batches: Sequence[Batch], evidence: Evidence, q: Question) -> Evaluated | Rejection:
+    priced = _priced(c, batches, evidence, q)
+    within = _meeting(c, priced, q)
     if isinstance(within, Rejection):
         return within
     allowed = [e for e in within if over_limit(e, q.workload.limits) is None]
     nearest = max(within, key=lambda e: e.tokens_per_second)
-    return over_limit(nearest, q.workload.limits) or _fastest(allowed, q)
+    found = over_limit(nearest, q.workload.limits) or _fastest(allowed, q)
+    if isinstance(found, Rejection) or not known(evidence):
+        return found
+    return _as_it_runs(c, found, priced, allowed, q)
 
 
-def _meeting(c: Candidate, batches: Sequence[Evaluated], q: Question) -> list[Evaluated] | Rejection:
+def _meeting(c: Candidate, priced: Sequence[_Priced], q: Question) -> list[Evaluated] | Rejection:
     """Those that can be believed and meet every latency target, or why there is none."""
-    believed = [e for e in batches if q.believes_physics or not e.guessed]
+    believed = [one for one in priced if q.believes_physics or not one.evaluated.guessed]
     if not believed:
-        return outside(c, batches[0].prediction.outside)
-    margin = margin_of(c, q)
-    within = [e for e in believed if slo_violation(e.prediction, q, margin) is None]
+        return outside(c, priced[0].estimate.outside)
+    within = [one.evaluated for one in believed if _missed(c, one, q) is None]
     if within:
         return within
-    missed = slo_violation(believed[0].prediction, q, margin)
+    missed = _missed(c, believed[0], q)
     assert missed
     return Rejection(c, Reason.SLO_VIOLATED, missed.words, missed.binding, missed.excess)
 
 
+def _missed(c: Candidate, one: _Priced, q: Question) -> Missed | None:
+    """The target that is not met; of what runs and meets all by the estimate, one that is missed by more than noise."""
+    margin, p = margin_of(c, q), one.evaluated.prediction
+    missed = slo_violation(p, q, margin)
+    if missed is None or c.identity not in q.incumbents or slo_violation(one.estimate, q, margin):
+        return missed
+    return missed if slo_violation(eased(p, TOLERATED), q, margin) else None
+
+
+def _planned(c: Candidate, priced: Sequence[_Priced], q: Question) -> _Priced | None:
+    """What the estimate alone would have."""
+    margin = margin_of(c, q)
+    within = [one for one in priced if slo_violation(one.estimate, q, margin) is None]
+    return min(within, key=lambda one: _order(one.estimate, q), default=None)
+
+
+def _as_it_runs(
+    c: Candidate, best: Evaluated, priced: Sequence[_Priced], allowed: Sequence[Evaluated], q: Question
+) -> Evaluated:
+    """With the slots that its pods have: a measurement alone is no reason to start them anew.
+
+    Of more slots than the targets allow, only these are used: the scaling loop adds replicas before. Fewer are kept
+    where as many again would not do, so that what is seen at one size sends nobody to and fro between two.
+    """
+    slots, most = best.prediction.slots, _planned(c, priced, q)
+    runs = q.slots.get(c.identity, slots)
+    now = next((one.evaluated for one in priced if one.slots == runs), best)
+    if slots / 2 <= runs < slots:
+        return now if now in allowed else best
+    return _in_part(best, now) if most and slots < runs <= most.slots else best
+
+
+def _in_part(used: Evaluated, now: Evaluated) -> Evaluated:
+    """Pods with the slots of `now`, of which as many are busy as `used` has."""
+    prediction = replace(used.prediction, slots=now.prediction.slots, memory=now.prediction.memory)
+    return replace(used, profile=now.profile, prediction=prediction, capacity_source=now.capacity_source)
+
+
 def _fastest(within: Sequence[Evaluated], q: Question) -> Evaluated:
+    return min(within, key=lambda e: _order(e.prediction, q))
+
+
+def _order(p: Prediction, q: Question) -> tuple[float, int]:
+    """The first is the best: by what was predicted, so that no measurement changes the batch size while all meet."""
     if q.workload.objective == "Latency":
-        return min(within, key=lambda e: (e.prediction.end_to_end, -e.prediction.slots))
-    return max(within, key=lambda e: (e.prediction.tokens_per_second, -e.prediction.slots))
+        return p.end_to_end, -p.slots
+    return -p.tokens_per_second, p.slots

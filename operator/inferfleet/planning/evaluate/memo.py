@@ -66,5 +66,5 @@ def content_of_candidate(c: Candidate, q: Question) -> Hashable:
     """All of a candidate that decides what it can do, but for room."""
     pool, identity = c.pool, c.identity
     hardware = (pool.name, pool.accelerator_name, pool.cores, pool.memory, pool.price, pool.watts, pool.engines)
-    standing = (identity in q.incumbents, identity in q.untold, pool.node_accelerators)
+    standing = (identity in q.incumbents, identity in q.untold, q.versions.get(identity), pool.node_accelerators)
     return (*hardware, *standing, c.variant, c.engine, c.parallelism, c.offer)

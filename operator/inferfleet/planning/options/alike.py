@@ -31,7 +31,7 @@ def alike(workloads: Iterable[Workload], limited: frozenset[str], memo: Memo) ->
 def _asked(q: Question) -> Hashable:
     """All that decides about the candidates of a question but for what was measured of them."""
     bounds = (q.min_replicas, q.max_replicas, q.guaranteed, q.pin, q.robust_margin, q.believes_physics, q.move_saving)
-    running = (q.incumbents, frozenset(q.running.items()), q.untold)
+    running = (q.incumbents, q.untold, *(frozenset(m.items()) for m in (q.running, q.slots, q.versions)))
     return (content_of(q), q.variants, *bounds, *running, tuple(_offered(p) for p in q.pools))
 
 

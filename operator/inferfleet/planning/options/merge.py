@@ -135,6 +135,7 @@ def merged(found: Sequence[Workload]) -> Question:
         guaranteed=sum(w.question.guaranteed for w in found),
         incumbents=frozenset(),
         running={},
+        slots={},
     )
 
 

@@ -31,7 +31,8 @@ def slo_violation(p: Prediction, q: Question, margin: float = 0.0) -> Missed | N
     for name, expected, taken, allowed in _targets(p, p.believed(margin), q):
         if taken > allowed:
             error = f", up to {latency(taken)} with the error allowed for" if taken > expected else ""
-            words = f"{name} of {latency(expected)} expected{error}, {latency(allowed)} allowed"
+            how = "by what was measured" if p.measured else "expected"
+            words = f"{name} of {latency(expected)} {how}{error}, {latency(allowed)} allowed"
             return Missed(name, words, taken / allowed if allowed else inf)
     return None
 
