@@ -111,7 +111,7 @@ def highest_load(known: Late, step: Step, promise: Promise, request: float) -> f
     mean = mean_load(step, promise.itl)
     if mean <= 0 or not known.requests:
         return mean
-    share = promise.share * max(SPENDING[0], exp(known.saved / (promise.share * SPELL)))
+    share = promise.share * spending(known, promise.share)
     curve = _curve(known, FIRST * mean, promise.share)
     even = _highest(mean, lambda load: _share(curve, load) <= share)
     usual = (known.seconds + SPELL * request / even) / (known.all + SPELL)
@@ -122,6 +122,11 @@ def highest_load(known: Late, step: Step, promise: Promise, request: float) -> f
         return late <= UNEVEN[0] or (late <= UNEVEN[1] and late * load * usual <= request)
 
     return _highest(mean, saves)
+
+
+def spending(known: Late, share: float) -> float:
+    """Factor on the promised share for now: what was saved is spent, and what was overdrawn is saved."""
+    return max(SPENDING[0], exp(known.saved / (share * SPELL)))
 
 
 Curve = tuple[tuple[float, float, float], ...]

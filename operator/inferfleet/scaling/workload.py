@@ -11,7 +11,7 @@ from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.deadline import Queue
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held, seconds_of
 from inferfleet.scaling.idle import patience
-from inferfleet.scaling.late import Late, Promise, highest_load
+from inferfleet.scaling.late import Late, Promise, highest_load, spending
 from inferfleet.scaling.late import observe as observe_late
 from inferfleet.scaling.law import Decision, History, Latency, ScaleInput, decide, one_full
 from inferfleet.scaling.learn import Fit, learn, solve
@@ -173,7 +173,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         delay=target.delay,
         history=memory.history,
         step=step,
-        latency=_latency(target),
+        latency=_latency(target, memory),
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
         trust=min(TRUST, memory.late.requests / TRUSTED),
@@ -226,8 +226,9 @@ def _typical(target: Target, measured: Measured | None) -> Lengths:
     )
 
 
-def _latency(target: Target) -> Latency:
-    late = 1 - target.percentile / 100
+def _latency(target: Target, memory: Memory) -> Latency:
+    promised = 1 - target.percentile / 100
+    late = promised * spending(memory.late, promised) if target.step and promised else promised
     return Latency(
         ttft=target.ttft or ENDLESS,
         itl=target.itl or ENDLESS,
