@@ -84,10 +84,6 @@ class Demand:
     """Variance over mean of the counts of arrivals."""
     error: float = 0.0
     """Relative standard deviation of the forecast."""
-    bulk: float = 2.0
-    """Variance over mean of the counts of prompt tokens, in mean prompts: 2 where requests arrive independently and
-    lengths vary as much as their mean.
-    """
     shape: Shape = NOTHING
     later: Shape = NOTHING
     """Of requests that may wait."""
@@ -99,6 +95,10 @@ class Demand:
     """Seconds of work in queues, where one request is served at a time."""
     horizon: float = SPAN
     """Seconds over which a backlog is spread."""
+    bulk: float = 2.0
+    """Variance over mean of the counts of prompt tokens, in mean prompts: 2 where requests arrive independently and
+    lengths vary as much as their mean.
+    """
 
 
 def observe(known: Traffic, windows: Iterable[Window], horizon: float, usual: float = 1.0) -> Traffic:

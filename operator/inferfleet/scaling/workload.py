@@ -173,7 +173,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         delay=target.delay,
         history=memory.history,
         step=step,
-        latency=_latency(target, memory),
+        latency=_latency(target, memory.late),
         limits=_limits(target, own),
         busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
         trust=min(TRUST, memory.late.requests / TRUSTED),
@@ -226,9 +226,11 @@ def _typical(target: Target, measured: Measured | None) -> Lengths:
     )
 
 
-def _latency(target: Target, memory: Memory) -> Latency:
-    promised = 1 - target.percentile / 100
-    late = promised * spending(memory.late, promised) if target.step and promised else promised
+def _latency(target: Target, known: Late | None = None) -> Latency:
+    """As promised, and as much of it as is left for now."""
+    late = 1 - target.percentile / 100
+    if known and target.step and late:
+        late *= spending(known, late)
     return Latency(
         ttft=target.ttft or ENDLESS,
         itl=target.itl or ENDLESS,
