@@ -194,6 +194,11 @@ def _tokens(seen: Lengths, typical: Lengths, unit: Unit) -> float:
     return _of(seen.finished_tokens, seen.finished, typical.finished_tokens)
 
 
+def mean_shape(known: Traffic, typical: Lengths) -> Shape:
+    """Of a request of the last minutes."""
+    return _shape(known.lengths, typical)
+
+
 def _shape(seen: Lengths, typical: Lengths, coming: float = 0.0) -> Shape:
     """Of a mean request; `coming`: prompt tokens of those that are expected, where that is known."""
     prompt = coming or _of(seen.arrived, seen.requests, typical.arrived)

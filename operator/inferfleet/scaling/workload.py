@@ -9,7 +9,16 @@ from inferfleet.planning.unit import Unit
 from inferfleet.scaling import deadline
 from inferfleet.scaling.arrivals import SPAN
 from inferfleet.scaling.deadline import Queue
-from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe, observe_held, seconds_of
+from inferfleet.scaling.demand import (
+    Demand,
+    Lengths,
+    Traffic,
+    mean_shape,
+    measure,
+    observe,
+    observe_held,
+    seconds_of,
+)
 from inferfleet.scaling.idle import patience
 from inferfleet.scaling.late import Late, Promise, highest_load, spending
 from inferfleet.scaling.late import observe as observe_late
@@ -49,6 +58,8 @@ class Memory:
     """What follows from it."""
     trim: Trim = field(default_factory=Trim)
     late: Late = field(default_factory=Late)
+    busiest: float | None = None
+    """What follows from it: share of a replica's time that work may take."""
     queue: Queue = field(default_factory=Queue)
     """Of a class with a deadline."""
     replicas: int = 0
@@ -127,8 +138,10 @@ def _learned(target: Target, signals: Signals, own: list[Window], memory: Memory
             return memory
         fit = learn(memory.fit, own, signals.now, target.step)
         step = solve(fit, target.step)
-        late = observe_late(memory.late, own, signals.now, _promise(target, step), step)
-        return replace(memory, fit=fit, step=step, late=late)
+        promise = _promise(target, step)
+        late = observe_late(memory.late, own, signals.now, promise, step)
+        request = work(step, mean_shape(memory.traffic, typical))
+        return replace(memory, fit=fit, step=step, late=late, busiest=highest_load(late, step, promise, request))
     ready = len(signals.windows)
     if ready != memory.replicas or ready != target.replicas:
         return replace(memory, replicas=ready, changed=signals.now)
@@ -175,7 +188,7 @@ def _asked(target: Target, signals: Signals, memory: Memory, demand: Demand, mea
         step=step,
         latency=_latency(target, memory.late),
         limits=_limits(target, own),
-        busiest=highest_load(memory.late, step, _promise(target, step), work(step, demand.shape)) if step else 1.0,
+        busiest=1.0 if memory.busiest is None else memory.busiest,
         trust=min(TRUST, memory.late.requests / TRUSTED),
         trim=memory.trim.factor,
         patient=target.patient,
