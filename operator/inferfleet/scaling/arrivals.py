@@ -154,14 +154,19 @@ def _rise(counts: tuple[Count, ...], seconds: float, scatter: float) -> float:
 
 def _slope(counts: tuple[Count, ...], seconds: float, scatter: float) -> tuple[float, float]:
     """(of the least squares, the part of `scatter` in its variance)."""
-    inside = [c for c in counts if c.end > counts[-1].end - seconds]
-    total = sum(c.seconds for c in inside)
-    if len(inside) < 3 or total <= 0:
+    # one pass of sums, over times counted back from the newest: this is asked of every workload in every round
+    end, spans = counts[-1].end, 0
+    weight = first = second = requests = product = 0.0
+    for c in reversed(counts):
+        if c.end <= end - seconds:
+            break
+        x, spans = c.end - c.seconds / 2 - end, spans + 1
+        weight, first, second = weight + c.seconds, first + x * c.seconds, second + x * x * c.seconds
+        requests, product = requests + c.requests, product + x * c.requests
+    if spans < 3 or weight <= 0:
         return 0.0, 0.0
-    middle = sum((c.end - c.seconds / 2) * c.seconds for c in inside) / total
-    moments = [(c.end - c.seconds / 2 - middle, c) for c in inside]
-    spread = sum(x * x * c.seconds for x, c in moments)
-    return sum(x * c.requests for x, c in moments) / spread, scatter / spread
+    spread = second - first * first / weight
+    return (product - first / weight * requests) / spread, scatter / spread
 
 
 def _dispersion(known: Arrivals) -> float:

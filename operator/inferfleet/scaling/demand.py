@@ -38,6 +38,9 @@ class Lengths:
     """Of these seconds."""
 
 
+SUMS = tuple(f.name for f in fields(Lengths))
+
+
 @dataclass(frozen=True)
 class Traffic:
     """What is remembered of a workload's arrivals."""
@@ -243,7 +246,8 @@ def _grown(pairs: list[tuple[PodSample, PodSample]], later: Lengths) -> Lengths:
         finished_tokens=sum(b.finished_tokens - a.finished_tokens for a, b in pairs) - later.finished_tokens,
         work=sum(b.work - a.work for a, b in pairs),
         inference=sum(b.inference_seconds - a.inference_seconds for a, b in pairs),
-        squares=sum(squares(a.inference, b.inference) for a, b in pairs),
+        # only where one is served at a time it matters how much they vary
+        squares=sum(squares(a.inference, b.inference) for a, b in pairs if b.slots <= 1),
     )
 
 
@@ -258,7 +262,7 @@ def _later(pairs: list[tuple[PodSample, PodSample]]) -> Lengths:
 
 def _faded(known: Lengths, seconds: float, grown: Lengths) -> Lengths:
     left = exp(-seconds / MEMORY)
-    return replace(known, **{f.name: getattr(known, f.name) * left + getattr(grown, f.name) for f in fields(Lengths)})
+    return Lengths(*(getattr(known, name) * left + getattr(grown, name) for name in SUMS))
 
 
 def _rate(pods: tuple[Window, ...], field: str, end: float) -> float:
