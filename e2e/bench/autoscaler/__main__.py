@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.autoscaler", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="measurements (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="first hours, one seed, few baselines")
+    parser.add_argument("--main", action="store_true", help="of the baselines those alone that the targets name")
     parser.add_argument("--trace", action="append", choices=list(sources()), help="only this one (may be repeated)")
     parser.add_argument("--no-publish", action="store_true", help="print only: write neither page nor pictures")
     asked = parser.parse_args(argv)
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     names, absent = available(asked.data, asked.trace, quick=asked.quick)
     keys: dict[str, float] = {"decide_100_models_ms": round(decide_100_models_ms(), 2), **scrape_figures()}
     found, gate = [], NOT_GATED
-    for one in everything(asked.data, names, quick=asked.quick):
+    for one in everything(asked.data, names, quick=asked.quick, others=not asked.main):
         if isinstance(one, report.Outcome):
             found.append(one)
             print(f"{report.section(one)}\n", flush=True)
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"{gate}\n", flush=True)
     found.sort(key=lambda one: names.index(one.name))
     keys |= report.figures(found)
-    body = [record.conditions(), _conditions(absent, quick=asked.quick), report.promises(keys), gate]
+    body = [record.conditions(), _conditions(absent, asked), report.promises(keys), gate]
     body += [f"{report.section(one)}{_picture(one, asked)}" for one in found]
     body.append(f"```json\n{json.dumps(keys, indent=2)}\n```")
     print("\n\n".join([body[2], body[-1], f"{(time.monotonic() - began) / 60:.0f} minutes"]))
@@ -62,6 +63,7 @@ def available(data: Path, only: Sequence[str] | None, *, quick: bool) -> tuple[l
     names, absent = [], []
     for name, source in sources().items():
         if (only and name not in only) or (quick and name.endswith("_7d")):
+            absent += [f"{name}: not asked for"] if only else []
             continue
         if source.needs and not any(data.glob(source.needs)):
             absent.append(f"{name}: {source.needs} is not in the folder of measurements")
@@ -71,15 +73,16 @@ def available(data: Path, only: Sequence[str] | None, *, quick: bool) -> tuple[l
     return names, absent
 
 
-def _conditions(absent: Sequence[str], *, quick: bool) -> str:
+def _conditions(absent: Sequence[str], asked: argparse.Namespace) -> str:
     words = (
         "Simulated. Attainment and cost are means (least to most) over three seeds for ours, static fleets and the "
         "tuned main baselines; all else, and seven days, have one. A baseline is tuned on another day, or another "
         "draw, for the least replica-hours that reach the goal."
     )
     short = " QUICK: the first hours of each trace, one seed, few baselines, no tuning on a whole day: no judgement."
+    main = " On recorded traffic only the baselines that the targets name." if asked.main and not asked.quick else ""
     left = f" Left out: {'; '.join(absent)}." if absent else ""
-    return f"{words}{short if quick else ''}{left}"
+    return f"{words}{short if asked.quick else ''}{main}{left}"
 
 
 def _picture(found: report.Outcome, asked: argparse.Namespace) -> str:

@@ -73,9 +73,14 @@ def frame(ask: Ask) -> Frame:
     week = ask.trace.endswith(WEEK)
     ceiling = 1.0 if week else attainment(_static(scenario, most), scenario)
     goal = min(scenario.percentile / 100, ceiling - SLACK)
+    least = enough_always(scenario, goal, most)
+    return Frame(ceiling, goal, tuple(static_cell(ask.scored(seed), seed, least) for seed in ask.seeds))
+
+
+def enough_always(scenario: Scenario, goal: float, most: int) -> int:
+    """Replicas of the smallest static fleet that reaches the goal."""
     guess = ceil(1.4 * float(np.quantile(load(scenario).seconds.sum(axis=1) / BIN, 0.99)))
-    least = smallest(lambda n: attainment(_static(scenario, n), scenario) >= goal, guess, scenario.minimum, most)
-    return Frame(ceiling, goal, tuple(_cell(ask.scored(seed), seed, least) for seed in ask.seeds))
+    return smallest(lambda n: attainment(_static(scenario, n), scenario) >= goal, guess, scenario.minimum, most)
 
 
 def smallest(good: Callable[[int], bool], guess: int, least: int, most: int) -> int:
@@ -105,7 +110,8 @@ def _static(scenario: Scenario, replicas: int) -> Result:
     return play(scenario, controller, LONG_INTERVAL, start=replicas)
 
 
-def _cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
+def static_cell(scenario: Scenario, seed: int, replicas: int) -> Cell:
+    """Figures of a static fleet."""
     return cell(_static(scenario, replicas), scenario, "static", replicas, seed)
 
 

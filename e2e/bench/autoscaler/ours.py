@@ -1,12 +1,15 @@
 """The operator's law on a trace, told what a plan would tell it. Pure, but for what its job reads."""
 
-from e2e.bench.autoscaler.cells import Cell, cell, full, medians, play
-from e2e.bench.autoscaler.jobs import Ask
+from dataclasses import dataclass, replace
+
+from e2e.bench.autoscaler.cells import Cell, cell, enough, full, medians, play
+from e2e.bench.autoscaler.jobs import Ask, enough_always, static_cell
 from e2e.bench.autoscaler.traces import Scenario
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Target
 from inferfleet.sim.operator_law import Ours, Served
+from inferfleet.sim.types import Policy, Router
 
 DELAY = 300.0
 """Seconds before replicas go: the default of a WorkloadClass."""
@@ -19,6 +22,22 @@ def ours_job(ask: Ask, seed: int) -> Cell:
     """One seed of a trace."""
     scenario = ask.scored(seed)
     return cell(play(scenario, ours(scenario), INTERVAL, seed), scenario, "ours", 0.0, seed)
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What else a trace takes where requests go to the replica with the fewest in flight."""
+
+    static: Cell
+    ours: Cell
+
+
+def routed_job(ask: Ask, goal: float) -> Routed:
+    """The first seed."""
+    scenario = replace(ask.scored(0), router=Router(Policy.LEAST))
+    least = enough_always(scenario, goal, min(scenario.maximum, 2 * enough(scenario)))
+    found = play(scenario, ours(scenario), INTERVAL)
+    return Routed(static_cell(scenario, 0, least), cell(found, scenario, "ours", 0.0, 0))
 
 
 def ours(scenario: Scenario) -> Ours:

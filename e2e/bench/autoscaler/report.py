@@ -7,6 +7,7 @@ from statistics import fmean
 from e2e.bench.autoscaler.arms import arms
 from e2e.bench.autoscaler.cells import Cell
 from e2e.bench.autoscaler.jobs import Best, Frame
+from e2e.bench.autoscaler.ours import Routed
 from e2e.bench.record import table
 
 
@@ -22,6 +23,7 @@ class Outcome:
     long: bool
     held_out: bool
     several_pools: bool
+    routed: Routed | None = None
 
     def cost(self, cells: Sequence[Cell]) -> float:
         """Mean replica-hours; dollars where pools differ."""
@@ -109,7 +111,18 @@ def section(found: Outcome) -> str:
         + (f" Beats ours: {', '.join(map(titled, lost))}." if lost else ""),
         table(head, rows),
     ]
+    if found.routed:
+        words.append(_routed(found.routed))
     return "\n\n".join(words)
+
+
+def _routed(found: Routed) -> str:
+    static, ours = found.static, found.ours
+    return (
+        f"Were requests sent to the replica with the fewest in flight, {static.level:g} replicas would be enough at all "
+        f"times ({100 * static.attainment:.2f} %, {static.hours:.1f} replica-hours), and ours would reach "
+        f"{100 * ours.attainment:.2f} % with {ours.hours:.1f}."
+    )
 
 
 def _bound(found: Outcome) -> str:
@@ -160,6 +173,8 @@ def figures(found: Sequence[Outcome]) -> dict[str, float]:
         keys[f"{one.name}_attainment_percent"] = round(100 * attained(one.ours), 3)
         keys[f"{one.name}_replica_hours"] = round(fmean(cell.hours for cell in one.ours), 2)
         keys[f"{one.name}_over_static"] = round(one.over_static, 3)
+        if one.routed:
+            keys[f"{one.name}_least_in_flight_static"] = one.routed.static.level
         if one.over_optimum and one.over_bound:
             keys[f"{one.name}_over_optimum"] = round(one.over_optimum, 3)
             keys[f"{one.name}_over_bound"] = round(one.over_bound, 3)

@@ -11,7 +11,7 @@ from e2e.bench.autoscaler.arms import arms
 from e2e.bench.autoscaler.cells import Cell
 from e2e.bench.autoscaler.jobs import Ask
 from e2e.bench.autoscaler.kept import kept
-from e2e.bench.autoscaler.ours import ours_job
+from e2e.bench.autoscaler.ours import Routed, ours_job, routed_job
 from e2e.bench.record import ROOT
 
 KEPT = ROOT / "build/bench/autoscaler"
@@ -33,19 +33,21 @@ def gated(data: Path) -> Gated | None:
     return gate.run(data) if (data / RUNS).is_dir() else None
 
 
-def everything(data: Path, names: Sequence[str], *, quick: bool) -> Iterator[Gated | report.Outcome | None]:
+def everything(
+    data: Path, names: Sequence[str], *, quick: bool, others: bool
+) -> Iterator[Gated | report.Outcome | None]:
     """The gate first, then traces as they are done: each has its frame (ceiling, goal, static), and what is judged by
-    it. Weeks come last.
+    it. Weeks come last. `others`: also the baselines that the targets do not name.
     """
     asks = [Ask(data, name, quick) for name in sorted(names, key=lambda name: name.endswith(jobs.WEEK))]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as executor:
         gate_ = executor.submit(gated, data)
-        yield from _traces(executor, [ask for ask in asks if not ask.trace.endswith(jobs.WEEK)], gate_)
-        yield from _traces(executor, [ask for ask in asks if ask.trace.endswith(jobs.WEEK)], None)
+        yield from _traces(executor, [ask for ask in asks if not ask.trace.endswith(jobs.WEEK)], gate_, others)
+        yield from _traces(executor, [ask for ask in asks if ask.trace.endswith(jobs.WEEK)], None, others)
 
 
 def _traces(
-    executor: ProcessPoolExecutor, asks: Sequence[Ask], before: Future[Gated | None] | None
+    executor: ProcessPoolExecutor, asks: Sequence[Ask], before: Future[Gated | None] | None, others: bool
 ) -> Iterator[Gated | report.Outcome | None]:
     frames = {executor.submit(kept, KEPT, jobs.frame, ask): ask for ask in asks}
     rest: dict[str, list[Future[object]]] = {}
@@ -54,12 +56,12 @@ def _traces(
     for done in as_completed(frames):
         ask, frame = frames[done], done.result()
         _say(ask, f"{frame.static[0].level:g} replicas are enough at all times")
-        rest[ask.trace] = list(_submitted(executor, ask, frame))
+        rest[ask.trace] = list(_submitted(executor, ask, frame, others))
     for done, ask in frames.items():
         yield _outcome(ask, done.result(), [future.result() for future in rest[ask.trace]])
 
 
-def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> Iterator[Future[object]]:
+def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame, others: bool) -> Iterator[Future[object]]:
     def submit(said: str, job: Callable[..., object], *args: object) -> Future[object]:
         future = executor.submit(kept, KEPT, job, ask, *args)
         future.add_done_callback(lambda done: None if done.cancelled() else _say(ask, said))
@@ -69,7 +71,9 @@ def _submitted(executor: ProcessPoolExecutor, ask: Ask, frame: jobs.Frame) -> It
         yield submit(f"ours, seed {seed}", ours_job, seed)
     if ask.trace not in WITHOUT_OPTIMUM:
         yield submit("the optimum", jobs.optimum_job, frame)
-    for name in compared(ask):
+    if ask.source.needs and not ask.trace.endswith(jobs.WEEK):
+        yield submit("ours and a static fleet, requests to the fewest in flight", routed_job, frame.goal)
+    for name in compared(ask, others):
         yield submit(name, jobs.default_job, name)
         yield submit(f"{name}, tuned", jobs.tuned_job, name, frame.goal, name in MAIN_ARMS)
 
@@ -78,7 +82,7 @@ def _say(ask: Ask, what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {ask.trace}: {what}", flush=True)
 
 
-def compared(ask: Ask) -> tuple[str, ...]:
+def compared(ask: Ask, others: bool) -> tuple[str, ...]:
     """Baselines. Over seven days a run is six million requests: ours and static fleets alone. Where it shall be quick,
     the main ones beside recorded traffic, none beside what is scripted, but for the ramp, which is published.
     """
@@ -87,16 +91,18 @@ def compared(ask: Ask) -> tuple[str, ...]:
     if ask.trace == "ramp" and ask.quick:
         return (*MAIN_ARMS, *QUICK_RAMP)
     if ask.source.needs:
-        return MAIN_ARMS if ask.quick else tuple(arms())
+        return tuple(arms()) if others and not ask.quick else MAIN_ARMS
     return () if ask.quick else tuple(arms()) if ask.trace in PUBLISHED else MAIN_ARMS
 
 
 def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.Outcome:
     cells: list[Cell] = []
-    best = None
+    best = routed = None
     for one in results:
         if isinstance(one, jobs.Best):
             best = one
+        elif isinstance(one, Routed):
+            routed = one
         elif isinstance(one, Cell):
             cells.append(one)
         elif isinstance(one, tuple):
@@ -110,4 +116,5 @@ def _outcome(ask: Ask, frame: jobs.Frame, results: Sequence[object]) -> report.O
         long=scenario.long,
         held_out=scenario.held_out,
         several_pools=len(scenario.pools) > 1,
+        routed=routed,
     )
