@@ -119,8 +119,8 @@ def section(found: Outcome) -> str:
 def _routed(found: Routed) -> str:
     static, ours = found.static, found.ours
     return (
-        f"Were requests sent to the replica with the fewest in flight, {static.level:g} replicas would be enough at all "
-        f"times ({100 * static.attainment:.2f} %, {static.hours:.1f} replica-hours), and ours would reach "
+        f"Were requests sent to the replica with the fewest in flight, {static.level:g} replicas would be enough at "
+        f"all times ({100 * static.attainment:.2f} %, {static.hours:.1f} replica-hours), and ours would reach "
         f"{100 * ours.attainment:.2f} % with {ours.hours:.1f}."
     )
 

@@ -131,9 +131,12 @@ def observe_held(known: Traffic, held: float, now: float, horizon: float) -> Tra
     came = max(0.0, held - known.held)
     if known.since == -inf:
         return replace(known, since=now, busy=now, held=held)
-    arrivals = add(known.arrivals, now, now - known.since, came, horizon) if now > known.since else known.arrivals
+    arrivals, prompts = known.arrivals, known.prompts
+    if now > known.since:
+        arrivals = add(arrivals, now, now - known.since, came, horizon)
+        prompts = add(prompts, now, now - known.since, came, horizon)  # of usual length, as far as is known
     busy = now if came else known.busy
-    return replace(known, since=now, busy=busy, held=held, arrivals=arrivals, came=known.came + came)
+    return replace(known, since=now, busy=busy, held=held, arrivals=arrivals, prompts=prompts, came=known.came + came)
 
 
 def measure(known: Traffic, windows: Iterable[Window], horizon: float, typical: Lengths, unit: Unit) -> Demand:

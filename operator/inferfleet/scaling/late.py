@@ -31,6 +31,8 @@ FIRST = 0.6
 """The load at which these were, in parts of what the mean allows."""
 BUDGET_MEMORY = 86_400.0
 """Seconds over which the promised share is kept: what was saved may be spent, and what was overdrawn is saved."""
+BURST = 5.0
+"""Late requests of one span count at most as so many times the promised share: one queue is no rate."""
 SPELL = 20_000.0
 """Requests in which what was saved or overdrawn changes the share by a factor of e, where it is all of the promise."""
 SPENDING = (1 / 3, 3.0)
@@ -78,7 +80,8 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
         return known
     seen = [found for window in windows if (found := _pod(window, now, promise, step))]
     calm = [s for s in seen if s.load < mean_load(step, promise.itl)] if _calm(seen) else []
-    requests, late = sum(s.requests for s in calm), sum(s.late for s in calm)
+    requests = sum(s.requests for s in calm)
+    late = min(sum(s.late for s in calm), BURST * promise.share * requests)
     # of all pods together: the power of a noisy load is more than that of its mean, which is what is decided
     load = sum(s.load for s in calm) / max(1, len(calm))
     seconds = min(now - known.at, BUDGET_MEMORY)

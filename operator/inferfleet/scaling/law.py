@@ -20,6 +20,11 @@ SLACK = 0.03
 FULL = 0.97
 """Of what the step line allows a replica so much is planned at most, however few were late: beyond it queues grow."""
 
+MOST_TRIM = 3.0
+"""Late requests ask for at most so many times the replicas that the step line asks for: some are late for other reasons
+than too few replicas, and no number of them would help.
+"""
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -201,8 +206,8 @@ def _for_arrivals(x: ScaleInput) -> Need:
         (d.forecast / room.requests, room.bound),
         (load / FULL, full.bound),
         (load + spread * unsure, full.bound),
-        (load + (by_queue - load) * max(unsure, 0.5), "time to first token"),
-        (by_share, "late requests"),
+        (load + (by_queue - load) * unsure, "time to first token"),
+        (min(by_share, MOST_TRIM * max(load + spread, by_queue)), "late requests"),
     )
     return Need(x.trim * needed, load, one.requests * d.shape.output, bound)
 

@@ -77,5 +77,7 @@ def capacity(step: Step, shape: Shape, limits: Limits) -> Capacity:
         (limits.utilization * limits.chunk * shape.output / max(shape.prompt, 1.0), "prefill budget of a step"),
     )
     batch, bound = min(batches)
+    if batch == inf:
+        return Capacity(1 / work(step, shape), batch, bound)
     batch = max(batch, 1.0)  # a target below a lone request's own step cannot be reached by more replicas
     return Capacity(batch / (shape.output * (step.base + batch * each)), batch, bound)

@@ -35,7 +35,8 @@ __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 
 CAREFUL = 0.95
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
-TRUST = 1.0
+TRUST = 0.5
+"""At most so much of the headroom that the step line asks for is given up because few requests were late."""
 TRUSTED = 5000.0
 """Requests after which the share of late ones is known better than predicted."""
 SCRAPE = 10.0
