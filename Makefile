@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Parameters: NAME (cluster, default inferfleet), DIR (its state folder, default
 # build/clusters/NAME), PORT (its API server, default 6443), NETWORK (its /16, default one that is free), PYTHON,
 # VARIANT (of the processor: avx512 or amx), DATA (folder of public measurements, for bench-planner and
-# bench-autoscaler), QUICK (1: bench-autoscaler takes the first hours alone).
+# bench-autoscaler), QUICK (1: bench-autoscaler takes the first hours alone), MAIN (1: its main baselines alone).
 NAME ?= inferfleet
 DIR ?=
 PORT ?=
@@ -10,6 +10,7 @@ PYTHON ?= python3
 VARIANT ?= avx512
 DATA ?= ../shared/data
 QUICK ?=
+MAIN ?=
 VENV := build/venv
 BIN := $(VENV)/bin
 CLUSTER := --name $(NAME) $(if $(DIR),--dir $(DIR))
@@ -96,7 +97,7 @@ bench-planner: $(STAMP) ## predictions, placements and recommendations on public
 	$(BIN)/python -m e2e.bench.planner --data $(DATA)
 
 bench-autoscaler: $(STAMP) ## autoscalers on recorded traffic beside the optimum, DATA=folder (two hours; QUICK=1 ten minutes)
-	$(BIN)/python -m e2e.bench.autoscaler --data $(DATA) $(if $(QUICK),--quick)
+	$(BIN)/python -m e2e.bench.autoscaler --data $(DATA) $(if $(QUICK),--quick) $(if $(MAIN),--main)
 
 lint: $(STAMP) ## ruff, mypy, import contracts
 	$(BIN)/ruff format --check .
