@@ -227,7 +227,7 @@ def test_at_capacity_a_step_lasts_as_long_as_the_target_allows() -> None:
 def test_a_target_below_a_lone_requests_own_step_asks_for_one_at_a_time_and_no_more(itl: float) -> None:
     """LINE has 18 ms alone, and 0.35 ms and prefills more with one request in it."""
     promise = Promise(itl, 2.0, 0.01)
-    slow = state(10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise))
+    slow = state(10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise, work(LINE, SHAPE)))
     alone = capacity(LINE, SHAPE, replace(LIMITS, slots=1.0))
     found = needed(replace(slow, limits=replace(LIMITS, itl=itl)))
     assert found.load == pytest.approx(10.0 / alone.requests)
