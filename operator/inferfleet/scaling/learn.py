@@ -11,7 +11,7 @@ One such equation for each pod and span, least squares with forgetting, and the 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, inf
+from math import exp, inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ MEMORY = 1800.0
 """Seconds of the clock after which an observation counts a third."""
 SEEN = 2 * SPAN
 """Seconds that one equation is about."""
+SURE = 3.0
+"""Standard deviations between the requests that run in both halves of an equation that are no accident."""
 SPREAD = 0.3
 """Relative standard deviation of a planned line."""
 NOISE = 0.1
@@ -97,7 +99,8 @@ def _weight(e: Equation, line: Step) -> float:
 
 
 def _equation(window: Window, now: float) -> Equation | None:
-    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, or was not seen throughout.
+    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, changes its load, or was not seen
+    throughout.
 
     Cold is one that has not yet finished as many requests as it works on: caches fill and kernels compile.
     """
@@ -107,7 +110,16 @@ def _equation(window: Window, now: float) -> Equation | None:
     first, last = inside[0], inside[-1]
     seconds = last.at - first.at
     tokens, read = last.generated - first.generated, last.prompted - last.cached - first.prompted + first.cached
-    if seconds < SPAN or tokens <= 0:
+    if seconds < SPAN or tokens <= 0 or _changes(inside):
         return None
     running = sum((a.running + b.running) / 2 * (b.at - a.at) for a, b in pairwise(inside)) / seconds
     return tokens / seconds / running, tokens / seconds, max(0.0, read) / seconds
+
+
+def _changes(inside: Window) -> bool:
+    """Whether its load became another, as when replicas come and go. Tokens over the mean of what ran are no steps then:
+    such an equation is wrong by a tenth, and remembered for an hour.
+    """
+    half = len(inside) // 2
+    before, after = (sum(s.running for s in part) / half for part in (inside[:half], inside[-half:]))
+    return abs(after - before) > SURE * sqrt(before + after)
