@@ -163,6 +163,21 @@ def test_a_step_is_answered_at_once_and_once() -> None:
     assert max(loop.replicas) <= after + 1, "one more, as long as the surprise is remembered"
 
 
+def test_longer_prompts_at_the_same_requests_are_answered_within_a_minute_and_a_half() -> None:
+    loop = Loop(lambda at: 8.0).run(1200)
+    before = loop.rounds[-1].decision.need
+    loop.pods.shape = replace(SHAPE, prompt=2400.0, context=2480.0)
+    loop.run(90)
+    soon = loop.rounds[-1].decision.need
+    loop.run(2400)
+    settled = loop.rounds[-1].decision.need
+    assert before
+    assert soon
+    assert settled
+    assert settled.replicas > 1.8 * before.replicas, "three times as long"
+    assert soon.replicas > 0.9 * settled.replicas, "forgotten lengths alone would take ten minutes"
+
+
 def test_replicas_go_when_the_load_has_gone_for_the_delay_and_not_before() -> None:
     loop = Loop(lambda at: 12.0 if at < 1200 else 3.0).run(3000)
     high = loop.replicas[599]
@@ -227,7 +242,9 @@ def test_at_capacity_a_step_lasts_as_long_as_the_target_allows() -> None:
 def test_a_target_below_a_lone_requests_own_step_asks_for_one_at_a_time_and_no_more(itl: float) -> None:
     """LINE has 18 ms alone, and 0.35 ms and prefills more with one request in it."""
     promise = Promise(itl, 2.0, 0.01)
-    slow = state(10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise, work(LINE, SHAPE)))
+    slow = state(
+        10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise, work(LINE, SHAPE))
+    )
     alone = capacity(LINE, SHAPE, replace(LIMITS, slots=1.0))
     found = needed(replace(slow, limits=replace(LIMITS, itl=itl)))
     assert found.load == pytest.approx(10.0 / alone.requests)

@@ -17,7 +17,6 @@ from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Step
 
 
-
 def counted(rates: list[float], seed: int | None = None) -> Arrivals:
     """Rates by two seconds; with a seed, as chance makes them."""
     random, found = Random(seed), Arrivals()

@@ -36,8 +36,9 @@ __all__ = ["Memory", "Round", "Signals", "Target", "scale"]
 CAREFUL = 0.95
 """Part of the late requests that are promised which is aimed at: what is measured lags behind what comes."""
 TRUST = 1.0
+"""At most, in what was seen of late requests rather than in what chance and queues are expected to make of the load."""
 TRUSTED = 5000.0
-"""Requests after which the share of late ones is known better than predicted."""
+"""Requests of the last minutes after which that is reached: fifty late ones where one in a hundred may be."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 MISSED = SPAN / 2
