@@ -58,7 +58,7 @@ def _run(trace: Trace, start: int, policy: Policy, engine: Engine = ENGINE) -> R
     engine=st.sampled_from([TIGHT, replace(TIGHT, ahead=True), ENGINE]),
 )
 @settings(max_examples=60, deadline=None)
-def test_nothing_is_unread_once_all_is_done(  # noqa: PLR0917 - hypothesis
+def test_nothing_is_unread_once_all_is_done(
     seed: int, count: int, rate: float, ranks: int, shared: int, engine: Engine
 ) -> None:
     trace = a_trace(seed, count, rate)

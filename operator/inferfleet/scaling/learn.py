@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inferfleet.scaling.arrivals import SPAN
-from inferfleet.scaling.signal import Window
+from inferfleet.scaling.signal import PodSample, Window
 from inferfleet.scaling.step import Step
 
 MEMORY = 1800.0
@@ -99,8 +99,8 @@ def _weight(e: Equation, line: Step) -> float:
 
 
 def _equation(window: Window, now: float) -> Equation | None:
-    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, changes its load, or was not seen
-    throughout.
+    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, changes its load, or was not
+    seen throughout.
 
     Cold is one that has not yet finished as many requests as it works on: caches fill and kernels compile.
     """
@@ -116,9 +116,9 @@ def _equation(window: Window, now: float) -> Equation | None:
     return tokens / seconds / running, tokens / seconds, max(0.0, read) / seconds
 
 
-def _changes(inside: Window) -> bool:
-    """Whether its load became another, as when replicas come and go. Tokens over the mean of what ran are no steps then:
-    such an equation is wrong by a tenth, and remembered for an hour.
+def _changes(inside: list[PodSample]) -> bool:
+    """Whether its load became another, as when replicas come and go. Tokens over the mean of what ran are no steps
+    then: such an equation is wrong by a tenth, and remembered for an hour.
     """
     half = len(inside) // 2
     before, after = (sum(s.running for s in part) / half for part in (inside[:half], inside[-half:]))
