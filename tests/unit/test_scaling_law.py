@@ -7,7 +7,7 @@ from json import dumps
 import pytest
 import simulating
 from fakes.replicas import Pods
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inferfleet.names import Reason
@@ -138,6 +138,8 @@ def test_equal_inputs_give_equal_decisions_that_can_be_written_down(requests: fl
 
 @settings(max_examples=5, deadline=None)
 @given(st.floats(0.5, 25), st.floats(0.85, 1.15))
+@example(2.8, 0.859)
+@example(12.75, 1.0)
 def test_a_constant_load_settles_and_stays_also_where_the_plan_is_wrong(requests: float, wrong: float) -> None:
     planned = Step(LINE.base * wrong, LINE.per_token * wrong, LINE.per_prompt * wrong)
     loop = Loop(lambda at: requests, replace(TARGET, step=planned)).run(7200)

@@ -32,6 +32,10 @@ NOISE = 0.1
 """Standard deviation of one equation."""
 PLANNED = (NOISE / SPREAD) ** 2
 """What the planned line weighs, in equations."""
+ALIKE = 0.9
+"""Correlation between the errors of its numbers: an engine that is slower than planned is slower in all it does. A load
+that stays tells only the sum of them, and without this what was learned at one load would be wrong at another.
+"""
 AGING = 7 * 86400.0
 """Seconds of a pause beyond that, after which what was seen before it counts a third again: machines, their neighbours
 and their kernels change."""
@@ -78,7 +82,7 @@ def solve(known: Fit, prior: Step) -> Step:
     believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     if not known.count:
         return prior
-    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + PLANNED)
+    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + _planned().sum(axis=1))
     base, per_token, per_prompt = (believed * np.clip(factors, *BOUNDS)).tolist()
     return Step(base, per_token, per_prompt)
 
@@ -90,7 +94,12 @@ def normal(known: Fit, prior: Step) -> Matrix:
     believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     s = known.squares
     matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
-    return matrix * np.outer(believed, believed) + PLANNED * np.eye(3)
+    return matrix * np.outer(believed, believed) + _planned()
+
+
+def _planned() -> Matrix:
+    """Weight of the belief that all factors on the plan are 1."""
+    return PLANNED * np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE)
 
 
 def _weight(e: Equation, line: Step) -> float:
