@@ -99,7 +99,8 @@ def normal(known: Fit, prior: Step) -> Matrix:
 
 def _planned() -> Matrix:
     """Weight of the belief that all factors on the plan are 1."""
-    return PLANNED * np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE)
+    found: Matrix = np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE) * np.float64(PLANNED)
+    return found
 
 
 def _weight(e: Equation, line: Step) -> float:
