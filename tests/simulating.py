@@ -1,16 +1,20 @@
 """Simulations in tests: traces, engines, simple controllers, and one replica token by token for comparison."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from inferfleet.planning.unit import Unit
+from inferfleet.scaling.signal import PodSample, Window
+from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Target
 from inferfleet.sim.types import Engine, Pool, Seen, Trace
 
 ENGINE = Engine(base=0.018, per_sequence=0.00035, prefill_rate=8000, kv_tokens=400_000, chunk=2048, slots=64)
 
+LINE = Step(base=0.018, per_token=0.00035, per_prompt=1 / 8000)
+"""The same as a line, in parts that the law learns."""
 
 TARGET = Target(
     class_="chat",
@@ -37,6 +41,23 @@ def a_trace(seed: int, count: int, rate: float, longest: tuple[int, int] = (3000
         random.integers(1, longest[0], count),
         random.integers(1, longest[1], count),
     )
+
+
+def pod(
+    rate: float, line: Step, *, late: float = 0.0, seconds: int = 30, finished: float = 1e4, start: float = 0.0
+) -> Window:
+    """Serves so many requests a second of 800 and 160 tokens; a share of them waits three seconds."""
+    busy = rate * (160 * line.per_token + 800 * line.per_prompt)
+    zero = PodSample(start, 0, 0, finished, 0, rate * 160 * line.base / (1 - busy), 0, 256, 0, 0, 0)
+
+    def at(t: float) -> PodSample:
+        done = rate * (start + t)
+        queued = ((2.0, done * (1 - late)), (5.0, done), (float("inf"), done))
+        return replace(
+            zero, at=start + t, generated=160 * done, prompted=800 * done, finished=finished + done, queued=queued
+        )
+
+    return tuple(at(float(t)) for t in range(0, seconds + 1, 2))
 
 
 def a_pool(name: str = "gpu", engine: Engine = ENGINE, boot: float = 60.0, limit: int = 100) -> Pool:

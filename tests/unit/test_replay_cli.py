@@ -86,7 +86,7 @@ def test_replicas_come_later_where_they_boot_longer(fleet: Fleet) -> None:
     assert soon > late
 
 
-@pytest.mark.parametrize("router", ["least", "two", "turn", "random", "prefix"])
+@pytest.mark.parametrize("router", ["least", "tokens", "two", "turn", "random", "prefix"])
 def test_a_router_can_be_chosen_and_is_told(fleet: Fleet, router: str) -> None:
     argv = ("replay", _trace(fleet.folder, seconds=30.0), "-f", _fleet(fleet), "--replicas", "3", "--router", router)
     said = fleet.run(*argv, "-o", "json").json

@@ -7,7 +7,7 @@ from json import dumps
 import pytest
 import simulating
 from fakes.replicas import Pods
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inferfleet.names import Reason
@@ -138,6 +138,8 @@ def test_equal_inputs_give_equal_decisions_that_can_be_written_down(requests: fl
 
 @settings(max_examples=5, deadline=None)
 @given(st.floats(0.5, 25), st.floats(0.85, 1.15))
+@example(2.8, 0.859)
+@example(12.75, 1.0)
 def test_a_constant_load_settles_and_stays_also_where_the_plan_is_wrong(requests: float, wrong: float) -> None:
     planned = Step(LINE.base * wrong, LINE.per_token * wrong, LINE.per_prompt * wrong)
     loop = Loop(lambda at: requests, replace(TARGET, step=planned)).run(7200)
@@ -161,6 +163,21 @@ def test_a_step_is_answered_at_once_and_once() -> None:
     assert after > before
     assert loop.replicas[620] == after, "within forty seconds"
     assert max(loop.replicas) <= after + 1, "one more, as long as the surprise is remembered"
+
+
+def test_longer_prompts_at_the_same_requests_are_answered_within_a_minute_and_a_half() -> None:
+    loop = Loop(lambda at: 8.0).run(1200)
+    before = loop.rounds[-1].decision.need
+    loop.pods.shape = replace(SHAPE, prompt=2400.0, context=2480.0)
+    loop.run(90)
+    soon = loop.rounds[-1].decision.need
+    loop.run(2400)
+    settled = loop.rounds[-1].decision.need
+    assert before
+    assert soon
+    assert settled
+    assert settled.replicas > 1.8 * before.replicas, "three times as long"
+    assert soon.replicas > 0.9 * settled.replicas, "forgotten lengths alone would take ten minutes"
 
 
 def test_replicas_go_when_the_load_has_gone_for_the_delay_and_not_before() -> None:
@@ -227,7 +244,9 @@ def test_at_capacity_a_step_lasts_as_long_as_the_target_allows() -> None:
 def test_a_target_below_a_lone_requests_own_step_asks_for_one_at_a_time_and_no_more(itl: float) -> None:
     """LINE has 18 ms alone, and 0.35 ms and prefills more with one request in it."""
     promise = Promise(itl, 2.0, 0.01)
-    slow = state(10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise))
+    slow = state(
+        10.0, latency=Latency(2.0, itl, 2.0, 0.01), busiest=highest_load(Late(), LINE, promise, work(LINE, SHAPE))
+    )
     alone = capacity(LINE, SHAPE, replace(LIMITS, slots=1.0))
     found = needed(replace(slow, limits=replace(LIMITS, itl=itl)))
     assert found.load == pytest.approx(10.0 / alone.requests)

@@ -6,18 +6,15 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulating import LINE, pod
 
 from inferfleet.scaling import demand
 from inferfleet.scaling.arrivals import Arrivals, Count, add, outlook
 from inferfleet.scaling.demand import Traffic
-from inferfleet.scaling.late import Late, Promise, highest_load, mean_load, observe, over
 from inferfleet.scaling.learn import BOUNDS, Fit, learn, solve
 from inferfleet.scaling.ledger import saturated
-from inferfleet.scaling.signal import PodSample, Window
+from inferfleet.scaling.signal import Window
 from inferfleet.scaling.step import Step
-
-LINE = Step(base=0.018, per_token=0.00035, per_prompt=1 / 8000)
-PROMISE = Promise(itl=0.05, wait=2.0, share=0.01)
 
 
 def counted(rates: list[float], seed: int | None = None) -> Arrivals:
@@ -27,23 +24,6 @@ def counted(rates: list[float], seed: int | None = None) -> Arrivals:
         came = 2 * rate if seed is None else sum(random.random() < rate / 100 for _ in range(200))
         found = add(found, 2.0 * number, 2.0, came, 190.0)
     return found
-
-
-def pod(
-    rate: float, line: Step, *, late: float = 0.0, seconds: int = 30, finished: float = 1e4, start: float = 0.0
-) -> Window:
-    """Serves so many requests a second of 800 and 160 tokens; a share of them waits three seconds."""
-    busy = rate * (160 * line.per_token + 800 * line.per_prompt)
-    zero = PodSample(start, 0, 0, finished, 0, rate * 160 * line.base / (1 - busy), 0, 256, 0, 0, 0)
-
-    def at(t: float) -> PodSample:
-        done = rate * (start + t)
-        queued = ((2.0, done * (1 - late)), (5.0, done), (float("inf"), done))
-        return replace(
-            zero, at=start + t, generated=160 * done, prompted=800 * done, finished=finished + done, queued=queued
-        )
-
-    return tuple(at(float(t)) for t in range(0, seconds + 1, 2))
 
 
 def test_a_steady_rate_is_averaged_over_minutes() -> None:
@@ -109,44 +89,6 @@ def test_what_is_learned_stays_within_bounds_of_the_plan(factor: float, rate: fl
     found = solve(learn(Fit(), [pod(rate, strange)], 30.0, LINE), LINE)
     for value, planned in zip(vars(found).values(), vars(LINE).values(), strict=True):
         assert BOUNDS[0] * planned <= value * (1 + 1e-9) <= BOUNDS[1] * planned * (1 + 1e-6)
-
-
-def test_before_anything_was_seen_the_mean_decides() -> None:
-    assert highest_load(Late(), LINE, PROMISE) == mean_load(LINE, 0.05) == pytest.approx(0.64)
-
-
-def test_late_requests_lower_the_load_until_no_more_than_promised_are_late() -> None:
-    """Late as the third power of the load, one in a hundred at 0.3: that load is found from whichever was seen."""
-    for rate in (2.0, 3.0):
-        load = rate * (160 * LINE.per_token + 800 * LINE.per_prompt)
-        known = Late()
-        for number in range(200):
-            window = pod(rate, LINE, late=0.01 * (load / 0.3) ** 3, start=10.0 * number)
-            known = observe(known, [window], window[-1].at, PROMISE, LINE)
-        spared = replace(known, budget_late=0.01 * known.budget_requests)
-        assert highest_load(spared, LINE, PROMISE) == pytest.approx(0.3, rel=0.1)
-
-
-def test_what_was_saved_may_be_spent_and_what_was_overdrawn_is_saved() -> None:
-    window = pod(2.0, LINE, late=0.01)
-    known = observe(Late(), [window], 30.0, PROMISE, LINE)
-    loads = [
-        highest_load(replace(known, budget_late=share * 1e6, budget_requests=1e6), LINE, PROMISE)
-        for share in (0.0, 0.01, 0.1)
-    ]
-    assert loads[0] > loads[1] > loads[2]
-
-
-def test_a_queue_from_before_teaches_nothing() -> None:
-    busy = tuple(replace(s, waiting=5.0) for s in pod(2.0, LINE, late=0.5))
-    found = observe(Late(), [busy], 30.0, PROMISE, LINE)
-    assert (found.late, found.budget_late > 0) == (0.0, True)
-
-
-def test_a_share_of_a_bucket_counts_linearly() -> None:
-    before, after = ((1.0, 0.0), (3.0, 0.0), (float("inf"), 0.0)), ((1.0, 50.0), (3.0, 90.0), (float("inf"), 100.0))
-    assert over(before, after, 2.0) == pytest.approx(10 + 20)
-    assert over((), (), 2.0) == 0.0
 
 
 def test_pods_that_answer_at_different_moments_are_counted_once() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inferfleet.replay.traces import Part, Traffic
 
 FORMATS = ("text", "json", "svg")
-ROUTERS = ("least", "two", "turn", "random", "prefix")
+ROUTERS = ("least", "tokens", "two", "turn", "random", "prefix")
 UNUSABLE = 2
 _EXAMPLES = """TRACE is one of
   a CSV with columns for time (seconds, or 2026-11-20 08:00:00.5), input tokens and output tokens, and if there is
@@ -61,8 +61,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--router",
         choices=ROUTERS,
         default="least",
-        help="how replicas are picked: fewest requests in flight (default), the better of two at random, in turn, "
-        "at random as a Kubernetes Service does, or where most of the prompt is cached (prefix)",
+        help="how replicas are picked: fewest requests in flight (default), fewest prompt tokens to read (tokens), the "
+        "better of two at random, in turn, at random as a Kubernetes Service does, or where most of the prompt is "
+        "cached (prefix)",
     )
     parser.add_argument("--boot", metavar="TIME", help="until a new replica serves; default: what the plan allows for")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default %(default)s)")

@@ -19,6 +19,11 @@ ROUTERS: Mapping[str, tuple[Policy, str]] = {
         "requests go to the replica with the fewest in flight; a Kubernetes Service alone picks at random "
         "(--router random)",
     ),
+    "tokens": (
+        Policy.TOKENS,
+        "requests go to the replica with the fewest prompt tokens to read before their first token, what is cached "
+        "left out",
+    ),
     "two": (Policy.TWO, "requests go to the replica with fewer in flight of two at random"),
     "turn": (Policy.ROBIN, "requests go to the replicas in turn"),
     "random": (Policy.RANDOM, "requests go to replicas at random, as a Kubernetes Service spreads connections"),

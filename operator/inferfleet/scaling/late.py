@@ -95,7 +95,7 @@ def observe(known: Late, windows: Iterable[Window], now: float, promise: Promise
         requests=known.requests * short + requests,
         saved=_saved(known.saved * long, seen, promise.share),
         all=known.all * long + sum(s.requests for s in seen),
-        seconds=known.seconds * long + seconds * len(seen),
+        seconds=known.seconds * long + SPAN * len(seen),  # of the span alone, as the requests: before it may be a day
     )
 
 
@@ -115,13 +115,13 @@ def highest_load(known: Late, step: Step, promise: Promise, request: float) -> f
     if mean <= 0 or not known.requests:
         return mean
     share = promise.share * spending(known, promise.share)
-    curve = _curve(known, FIRST * mean, promise.share)
-    even = _highest(mean, lambda load: _share(curve, load) <= share)
+    found = curve(known, FIRST * mean, promise.share)
+    even = _highest(mean, lambda load: share_at(found, load) <= share)
     usual = (known.seconds + SPELL * request / even) / (known.all + SPELL)
 
     def saves(load: float) -> bool:
         """Whether a replica less would save more elsewhere."""
-        late = _share(curve, load) / share
+        late = share_at(found, load) / share
         return late <= UNEVEN[0] or (late <= UNEVEN[1] and late * load * usual <= request)
 
     return _highest(mean, saves)
@@ -136,7 +136,7 @@ Curve = tuple[tuple[float, float, float], ...]
 """(weight, factor, power) of share = factor x load^power."""
 
 
-def _curve(known: Late, first: float, share: float) -> Curve:
+def curve(known: Late, first: float, share: float) -> Curve:
     """Every power with its likeliest factor, and how well it explains which loads the late ones were at.
 
     Of Poisson counts the logarithm of the likelihood is late x log(factor) + power x (sum of logarithms of their
@@ -149,8 +149,9 @@ def _curve(known: Late, first: float, share: float) -> Curve:
     return tuple((w / sum(weights), f, p) for w, f, p in zip(weights, factors, POWERS, strict=True))
 
 
-def _share(curve: Curve, load: float) -> float:
-    return float(sum(weight * factor * load**power for weight, factor, power in curve))
+def share_at(learned: Curve, load: float) -> float:
+    """Of requests that are late at a load."""
+    return float(sum(weight * factor * load**power for weight, factor, power in learned))
 
 
 def _highest(most: float, good: Callable[[float], bool]) -> float:

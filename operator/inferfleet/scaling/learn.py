@@ -11,25 +11,31 @@ One such equation for each pod and span, least squares with forgetting, and the 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, inf
+from math import exp, inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inferfleet.scaling.arrivals import SPAN
-from inferfleet.scaling.signal import Window
+from inferfleet.scaling.signal import PodSample, Window
 from inferfleet.scaling.step import Step
 
 MEMORY = 1800.0
 """Seconds of the clock after which an observation counts a third."""
 SEEN = 2 * SPAN
 """Seconds that one equation is about."""
+SURE = 3.0
+"""Standard deviations between the requests that run in both halves of an equation that are no accident."""
 SPREAD = 0.3
 """Relative standard deviation of a planned line."""
 NOISE = 0.1
 """Standard deviation of one equation."""
 PLANNED = (NOISE / SPREAD) ** 2
 """What the planned line weighs, in equations."""
+ALIKE = 0.9
+"""Correlation between the errors of its numbers: an engine that is slower than planned is slower in all it does. A load
+that stays tells only the sum of them, and without this what was learned at one load would be wrong at another.
+"""
 AGING = 7 * 86400.0
 """Seconds of a pause beyond that, after which what was seen before it counts a third again: machines, their neighbours
 and their kernels change."""
@@ -76,7 +82,7 @@ def solve(known: Fit, prior: Step) -> Step:
     believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     if not known.count:
         return prior
-    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + PLANNED)
+    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + _planned().sum(axis=1))
     base, per_token, per_prompt = (believed * np.clip(factors, *BOUNDS)).tolist()
     return Step(base, per_token, per_prompt)
 
@@ -88,7 +94,13 @@ def normal(known: Fit, prior: Step) -> Matrix:
     believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     s = known.squares
     matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
-    return matrix * np.outer(believed, believed) + PLANNED * np.eye(3)
+    return matrix * np.outer(believed, believed) + _planned()
+
+
+def _planned() -> Matrix:
+    """Weight of the belief that all factors on the plan are 1."""
+    found: Matrix = np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE) * np.float64(PLANNED)
+    return found
 
 
 def _weight(e: Equation, line: Step) -> float:
@@ -97,7 +109,8 @@ def _weight(e: Equation, line: Step) -> float:
 
 
 def _equation(window: Window, now: float) -> Equation | None:
-    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, or was not seen throughout.
+    """(steps, tokens, read prompt tokens) per second; None of a pod that is cold, idle, changes its load, or was not
+    seen throughout.
 
     Cold is one that has not yet finished as many requests as it works on: caches fill and kernels compile.
     """
@@ -107,7 +120,16 @@ def _equation(window: Window, now: float) -> Equation | None:
     first, last = inside[0], inside[-1]
     seconds = last.at - first.at
     tokens, read = last.generated - first.generated, last.prompted - last.cached - first.prompted + first.cached
-    if seconds < SPAN or tokens <= 0:
+    if seconds < SPAN or tokens <= 0 or _changes(inside):
         return None
     running = sum((a.running + b.running) / 2 * (b.at - a.at) for a, b in pairwise(inside)) / seconds
     return tokens / seconds / running, tokens / seconds, max(0.0, read) / seconds
+
+
+def _changes(inside: list[PodSample]) -> bool:
+    """Whether its load became another, as when replicas come and go. Tokens over the mean of what ran are no steps
+    then: such an equation is wrong by a tenth, and remembered for an hour.
+    """
+    half = len(inside) // 2
+    before, after = (sum(s.running for s in part) / half for part in (inside[:half], inside[-half:]))
+    return abs(after - before) > SURE * sqrt(before + after)

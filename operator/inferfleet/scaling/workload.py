@@ -38,7 +38,7 @@ CAREFUL = 0.95
 TRUST = 0.5
 """At most so much of the headroom that the step line asks for is given up because few requests were late."""
 TRUSTED = 5000.0
-"""Requests after which the share of late ones is known better than predicted."""
+"""Requests of the last minutes after which that is reached: fifty late ones where one in a hundred may be."""
 SCRAPE = 10.0
 """Seconds that signals and decisions lag behind: what is decided now works a boot time and these later."""
 MISSED = SPAN / 2

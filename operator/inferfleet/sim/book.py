@@ -1,5 +1,6 @@
 """What is noted of requests and of replicas while a simulation runs. Pure memory."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from math import inf
 
@@ -57,6 +58,36 @@ class Counters:
     queued: list[int] = field(default_factory=lambda: [0] * len(QUEUE_BOUNDS))
     inferred: list[int] = field(default_factory=lambda: [0] * len(QUEUE_BOUNDS))
     """Of requests that finished: their seconds with a slot."""
+
+    def arrive(self, prompt: int, *, later: bool) -> None:
+        """A request of so many prompt tokens came."""
+        self.arrivals += 1
+        self.arrived += prompt
+        if later:
+            self.later_arrivals += 1
+            self.later_arrived += prompt
+
+    def wait(self, seconds: float) -> None:
+        """One got its first slot after so long."""
+        self.queued[bisect_left(QUEUE_BOUNDS, seconds)] += 1
+
+    def begin(self, prompt: int, seconds: float) -> None:
+        """The first token of one came after so long."""
+        self.ttft[bisect_left(TTFT_BOUNDS, seconds)] += 1
+        self.prompted += prompt
+
+    def finish(self, tokens: int, held: float, decoding: float, *, later: bool) -> None:
+        """One is done after `held` seconds with a slot, `decoding` of them since its first token."""
+        self.finished += 1
+        self.finished_tokens += tokens
+        if later:
+            self.later_finished += 1
+            self.later_finished_tokens += tokens
+            return
+        self.inference += held
+        self.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
+        if tokens > 1:
+            self.tpot[bisect_left(ITL_BOUNDS, decoding / (tokens - 1))] += 1
 
 
 @dataclass(slots=True)

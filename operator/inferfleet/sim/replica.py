@@ -9,7 +9,7 @@ from collections import deque
 from heapq import heappop, heappush
 from math import inf
 
-from inferfleet.sim.book import ITL_BOUNDS, QUEUE_BOUNDS, TTFT_BOUNDS, Book, Counters, Sequence
+from inferfleet.sim.book import ITL_BOUNDS, Book, Counters, Sequence
 from inferfleet.sim.memory import Memory
 from inferfleet.sim.stretch import Stretch
 from inferfleet.sim.types import BLOCK_TOKENS, Pool
@@ -97,11 +97,7 @@ class Replica:
         self.outstanding += 1
         self._promised[number] = self.to_read(number)
         self.unread += self._promised[number]
-        self.counters.arrivals += 1
-        self.counters.arrived += self._book.input[number]
-        if self._book.rank_of(number):
-            self.counters.later_arrivals += 1
-            self.counters.later_arrived += self._book.input[number]
+        self.counters.arrive(self._book.input[number], later=self._book.rank_of(number) > 0)
         if self._stretch is None:
             self._now, self._known = now, inf
             self._plan()
@@ -199,7 +195,7 @@ class Replica:
             self._waiting -= 1
             came = self._came.pop(sequence.number, None)
             if came is not None and not self._book.rank_of(sequence.number):
-                self.counters.queued[bisect_left(QUEUE_BOUNDS, self._now - came)] += 1
+                self.counters.wait(self._now - came)
             self._began.setdefault(sequence.number, self._now)
             self.counters.cached += sequence.prompt - sequence.left
             self.unread += sequence.left - self._promised.pop(sequence.number)
@@ -224,14 +220,13 @@ class Replica:
 
     def _begin_decode(self, sequence: Sequence) -> bool:
         """The end of its prefill gives a token. True: that was the last."""
-        number, book, counters = sequence.number, self._book, self.counters
+        number, book = sequence.number, self._book
         self._prefilling.remove(sequence)
         made = self._made.pop(number, 0)
         if not made:
             book.first[number] = self._now
-            counters.ttft[bisect_left(TTFT_BOUNDS, self._now - book.at[number])] += 1
-            counters.prompted += book.input[number]
-        counters.generated += 1
+            self.counters.begin(book.input[number], self._now - book.at[number])
+        self.counters.generated += 1
         if self.memory.shares:
             self.memory.share(sequence)
         sequence.ends = self._steps + book.output[number] - made - 1
@@ -262,22 +257,13 @@ class Replica:
         return finished
 
     def _finish(self, sequence: Sequence) -> None:
+        number, book = sequence.number, self._book
         self.memory.release(sequence)
         self.outstanding -= 1
-        self.counters.finished += 1
-        held = self._now - self._began.pop(sequence.number)
-        self.counters.finished_tokens += self._book.output[sequence.number]
-        if self._book.rank_of(sequence.number):
-            self.counters.later_finished += 1
-            self.counters.later_finished_tokens += self._book.output[sequence.number]
-        else:
-            self.counters.inference += held
-            self.counters.inferred[bisect_left(QUEUE_BOUNDS, held)] += 1
-        self._book.finish[sequence.number] = self._now
-        more = self._book.output[sequence.number] - 1
-        if more > 0 and not self._book.rank_of(sequence.number):
-            mean = (self._now - self._book.first[sequence.number]) / more
-            self.counters.tpot[bisect_left(ITL_BOUNDS, mean)] += 1
+        book.finish[number] = self._now
+        tokens, held = book.output[number], self._now - self._began.pop(number)
+        decoding = self._now - book.first[number]
+        self.counters.finish(tokens, held, decoding, later=book.rank_of(number) > 0)
 
     def _made_by(self, sequence: Sequence) -> int:
         """Tokens that its caller has."""
