@@ -3,7 +3,8 @@
 The step line tells what happens on average. A request waits when one with a long prompt came just before it, and few
 tokens are slow when such a prompt is read beside them; how many of these there are no mean tells. What is measured: the
 share of requests that were late, at the load rho at which they were. It grows as a power of rho (below the loads at
-which the mean itself is late, which teach nothing here); the factor is learned, and with it the load for a given share.
+which the mean itself is late, which teach nothing here); factor and power are learned, and with them the load for a
+given share. That share is what was promised, kept over a day.
 """
 
 from collections.abc import Callable, Iterable
@@ -107,7 +108,7 @@ def mean_load(step: Step, itl: float) -> float:
 def highest_load(known: Late, step: Step, promise: Promise, request: float) -> float:
     """Share of a replica's time that work may take so that no more requests are late than promised, over a day.
 
-    `request`: seconds of work of one. With late = factor x load^POWER, the fewest replicas are taken where one replica
+    `request`: seconds of work of one. With late = factor x load^power, the fewest replicas are taken where one replica
     more saves as many late requests at all times. Where a request takes more replicas than usual, a larger share of
     requests is late therefore, and where it takes fewer a smaller one.
     """

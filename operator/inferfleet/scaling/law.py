@@ -186,7 +186,8 @@ def _for_arrivals(x: ScaleInput) -> Need:
 
     Square-root staffing: the load, and `sigmas` standard deviations of it. Requests in service vary as their arrivals
     do (a replica takes `batch` of them). The forecast itself is off by `error`, once: it is corrected within a boot.
-    Slots, cache and chunk are not planned beyond the class's utilization either, whichever asks for more.
+    Prompts wait for each other. Both count less, the more is known of how many users really waited. Slots and cache are
+    not planned beyond the class's utilization.
     """
     d = x.demand
     if x.one_by_one:
