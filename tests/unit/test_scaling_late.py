@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from simulating import LINE, pod
 
 from inferfleet.scaling.late import (
+    BURST,
     FIRST,
     SPELL,
     SPENDING,
@@ -65,10 +66,20 @@ def test_late_requests_move_the_load_until_as_many_as_promised_are_late(first: f
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 8.0])
 def test_the_power_with_which_late_requests_grow_is_learned_from_several_loads(power: float) -> None:
-    known = seen(lambda load: 0.02 * (load / 0.4) ** power, 1.0, 2.0, 3.0, 3.9, pods=20, rounds=400)
+    known = seen(lambda load: 0.04 * (load / 0.6) ** power, 1.0, 2.0, 3.0, 3.9, pods=20, rounds=400)
     assert max(learned(known))[2] == power
     for load in (0.3, 0.6):
-        assert share_at(learned(known), load) == pytest.approx(0.02 * (load / 0.4) ** power, rel=0.15)
+        assert share_at(learned(known), load) == pytest.approx(0.04 * (load / 0.6) ** power, rel=0.15, abs=0.001)
+
+
+def test_a_queue_that_was_there_once_is_no_rate() -> None:
+    """A span in which all are late counts as one with five times as many as promised, but is paid for in full."""
+    calm = seen(lambda load: 0.005, 2.0, pods=20, rounds=100)
+    window = pod(2.0, LINE, late=1.0, start=1000.0)
+    found = observe(calm, [window] * 20, window[-1].at, PROMISE, LINE)
+    ended = found.all - calm.all
+    assert found.late - calm.late < BURST * PROMISE.share * ended * 1.1
+    assert found.saved - calm.saved < -0.9 * ended
 
 
 def test_a_load_above_all_that_were_seen_is_judged_carefully() -> None:
