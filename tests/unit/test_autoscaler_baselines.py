@@ -6,13 +6,12 @@ from math import inf
 import numpy as np
 import pytest
 
-from e2e.bench.autoscaler import scripted, traces
-from e2e.bench.autoscaler.arms import Static, arms, bounds
-from e2e.bench.autoscaler.hpa import Behavior, Hpa, HpaKvCache, KedaQueue, Stabilizer, recommended
-from e2e.bench.autoscaler.llmd import LatencyRule, SloKeda, latency_replicas
-from e2e.bench.autoscaler.request_based import Knative, KnativeSettings, KubeAi
-from e2e.bench.autoscaler.sight import Bounds, quantile
-from e2e.bench.autoscaler.wva import (
+from e2e.bench.autoscaler.baselines.arms import Static, arms, bounds
+from e2e.bench.autoscaler.baselines.hpa import Behavior, Hpa, HpaKvCache, KedaQueue, Stabilizer, recommended
+from e2e.bench.autoscaler.baselines.llmd import LatencyRule, SloKeda, latency_replicas
+from e2e.bench.autoscaler.baselines.request_based import Knative, KnativeSettings, KubeAi
+from e2e.bench.autoscaler.baselines.sight import Bounds, quantile
+from e2e.bench.autoscaler.baselines.wva import (
     Calibration,
     Saturation,
     WvaSaturation,
@@ -21,6 +20,7 @@ from e2e.bench.autoscaler.wva import (
     pinned,
     saturation_step,
 )
+from e2e.bench.autoscaler.traffic import scripted, traces
 from inferfleet.sim.result import Result
 from inferfleet.sim.run import simulate
 from inferfleet.sim.types import Controller, Engine, Pool, Settings, Slo

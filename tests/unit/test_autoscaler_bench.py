@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e.bench.autoscaler import cells, jobs, ours, report, scripted, traces
-from e2e.bench.autoscaler.arms import Static, arms
-from e2e.bench.autoscaler.bound import (
+from e2e.bench.autoscaler import cells, jobs, ours, report
+from e2e.bench.autoscaler.baselines.arms import Static, arms
+from e2e.bench.autoscaler.cells import Cell
+from e2e.bench.autoscaler.optimum.bound import (
     BIN,
     Load,
     bound,
@@ -24,10 +25,10 @@ from e2e.bench.autoscaler.bound import (
     speed,
     supply,
 )
-from e2e.bench.autoscaler.cells import Cell
-from e2e.bench.autoscaler.optimum import Schedule, completed, floor, optimum
+from e2e.bench.autoscaler.optimum.schedule import Schedule, completed, floor, optimum
 from e2e.bench.autoscaler.pictures import picture
-from e2e.bench.autoscaler.recorded import fresh
+from e2e.bench.autoscaler.traffic import scripted, traces
+from e2e.bench.autoscaler.traffic.recorded import fresh
 from inferfleet.sim.types import Limit, Seen, Trace
 
 

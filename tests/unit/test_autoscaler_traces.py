@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2e.bench.autoscaler import recorded, scripted, servegen, traces
+from e2e.bench.autoscaler.traffic import recorded, scripted, servegen, traces
 from inferfleet.sim.types import Trace
 
 DAYS = 8

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from e2e.bench.autoscaler.gate import LIMITS, Score, figures_of, folds, section
-from e2e.bench.autoscaler.gate_model import Speed, Trajectory, habits
-from e2e.bench.autoscaler.gate_model import replay as simulated
-from e2e.bench.autoscaler.gate_runs import FOLDER, Recorded, read
+from e2e.bench.autoscaler.gate.model import Speed, Trajectory, habits
+from e2e.bench.autoscaler.gate.model import replay as simulated
+from e2e.bench.autoscaler.gate.runs import FOLDER, Recorded, read
+from e2e.bench.autoscaler.gate.score import LIMITS, Score, figures_of, folds, section
 from inferfleet.sim.types import Seen
 
 START = 1_000_000.0

@@ -13,10 +13,10 @@ from pathlib import Path
 from e2e.bench import record
 from e2e.bench.autoscaler import report
 from e2e.bench.autoscaler.jobs import Ask
-from e2e.bench.autoscaler.pace import decide_100_models_ms
+from e2e.bench.autoscaler.pace.decisions import decide_100_models_ms
+from e2e.bench.autoscaler.pace.scrape import scrape_figures
 from e2e.bench.autoscaler.pictures import picture
-from e2e.bench.autoscaler.scrape import scrape_figures
-from e2e.bench.autoscaler.traces import sources
+from e2e.bench.autoscaler.traffic.traces import sources
 from e2e.bench.autoscaler.work import RUNS, everything
 
 PICTURES = Path("docs/pictures")

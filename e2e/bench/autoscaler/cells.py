@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from e2e.bench.autoscaler.traces import Scenario
+from e2e.bench.autoscaler.traffic.traces import Scenario
 from inferfleet.sim.result import Outcome, Result
 from inferfleet.sim.run import simulate
 from inferfleet.sim.types import Controller, Engine, Floats, Pool, Settings

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from e2e.bench.autoscaler.arms import Arm, Static, arms, bounds
-from e2e.bench.autoscaler.bound import BIN, bound, load
+from e2e.bench.autoscaler.baselines.arms import Arm, Static, arms, bounds
 from e2e.bench.autoscaler.cells import Cell, attainment, cell, enough, play
-from e2e.bench.autoscaler.optimum import optimum
-from e2e.bench.autoscaler.traces import Scenario, Source, sources
+from e2e.bench.autoscaler.optimum.bound import BIN, bound, load
+from e2e.bench.autoscaler.optimum.schedule import optimum
+from e2e.bench.autoscaler.traffic.traces import Scenario, Source, sources
 from inferfleet.sim.result import Result
 
 SLACK = 0.003

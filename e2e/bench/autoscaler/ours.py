@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from e2e.bench.autoscaler.cells import Cell, cell, enough, full, medians, play
 from e2e.bench.autoscaler.jobs import Ask, enough_always, static_cell
-from e2e.bench.autoscaler.traces import Scenario
+from e2e.bench.autoscaler.traffic.traces import Scenario
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Target

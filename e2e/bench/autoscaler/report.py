@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from e2e.bench.autoscaler.arms import arms
+from e2e.bench.autoscaler.baselines.arms import arms
 from e2e.bench.autoscaler.cells import Cell
 from e2e.bench.autoscaler.jobs import Best, Frame
 from e2e.bench.autoscaler.ours import Routed

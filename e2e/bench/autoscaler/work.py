@@ -6,9 +6,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from e2e.bench.autoscaler import gate, jobs, report
-from e2e.bench.autoscaler.arms import arms
+from e2e.bench.autoscaler import jobs, report
+from e2e.bench.autoscaler.baselines.arms import arms
 from e2e.bench.autoscaler.cells import Cell
+from e2e.bench.autoscaler.gate import score
 from e2e.bench.autoscaler.jobs import Ask
 from e2e.bench.autoscaler.kept import kept
 from e2e.bench.autoscaler.ours import Routed, ours_job, routed_job
@@ -30,7 +31,7 @@ Gated = tuple[Mapping[str, float], str]
 
 def gated(data: Path) -> Gated | None:
     """Figures and a section; None without the recorded runs."""
-    return gate.run(data) if (data / RUNS).is_dir() else None
+    return score.run(data) if (data / RUNS).is_dir() else None
 
 
 def everything(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
 
-from e2e.bench.autoscaler.sight import Bounds, concurrency, room, serving
+from e2e.bench.autoscaler.baselines.sight import Bounds, concurrency, room, serving
 from inferfleet.sim.types import Seen
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e.bench.autoscaler.bound import BIN, Load, bound, cheapest, limits, load, speed, supply
-from e2e.bench.autoscaler.traces import Scenario
+from e2e.bench.autoscaler.optimum.bound import BIN, Load, bound, cheapest, limits, load, speed, supply
+from e2e.bench.autoscaler.traffic.traces import Scenario
 from inferfleet.sim.result import Result
 from inferfleet.sim.types import Controller, Floats, Ints, Seen
 

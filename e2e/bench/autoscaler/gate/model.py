@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2e.bench.autoscaler.gate_runs import Recorded
+from e2e.bench.autoscaler.gate.runs import Recorded
 from inferfleet.sim.result import Result
 from inferfleet.sim.run import simulate
 from inferfleet.sim.types import Engine, Floats, Ints, Pool, Router, Seen, Settings, Trace

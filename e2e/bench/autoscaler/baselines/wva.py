@@ -10,8 +10,8 @@ from math import ceil, floor
 
 import numpy as np
 
-from e2e.bench.autoscaler.periodic import Periodic
-from e2e.bench.autoscaler.sight import Bounds, latest, queued, rate, serving
+from e2e.bench.autoscaler.baselines.periodic import Periodic
+from e2e.bench.autoscaler.baselines.sight import Bounds, latest, queued, rate, serving
 from inferfleet.scaling.signal import PodSample
 from inferfleet.sim.types import Pod, Seen
 

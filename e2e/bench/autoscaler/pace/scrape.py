@@ -1,7 +1,7 @@
 """How fast pods' pages are read, ours beside prometheus_client's parser. Measures; on one core, in processor time.
 
-`python -m e2e.bench.autoscaler.scrape` prints the figures. Both read the same pages in turns, so that a busy machine
-slows both; the median of the rounds counts, their quartiles are given beside it.
+`python -m e2e.bench.autoscaler.pace.scrape` prints the figures. Both read the same pages in turns, so that a busy
+machine slows both; the median of the rounds counts, their quartiles are given beside it.
 """
 
 import json
@@ -12,7 +12,7 @@ from statistics import median, quantiles
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from e2e.bench.autoscaler.vllm_page import MODEL, page
+from e2e.bench.autoscaler.pace.vllm_page import MODEL, page
 from inferfleet.scaling.signal import parse
 from inferfleet_runtime.engines.metric_names import VLLM
 from inferfleet_runtime.engines.page import LabelSets

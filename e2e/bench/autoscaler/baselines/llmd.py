@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
-from e2e.bench.autoscaler.hpa import Behavior, Stabilizer
-from e2e.bench.autoscaler.periodic import Periodic
-from e2e.bench.autoscaler.request_based import Average
-from e2e.bench.autoscaler.sight import Bounds, quantile, serving
+from e2e.bench.autoscaler.baselines.hpa import Behavior, Stabilizer
+from e2e.bench.autoscaler.baselines.periodic import Periodic
+from e2e.bench.autoscaler.baselines.request_based import Average
+from e2e.bench.autoscaler.baselines.sight import Bounds, quantile, serving
 from inferfleet.sim.types import Pod, Seen
 
 

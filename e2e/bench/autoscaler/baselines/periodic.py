@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from e2e.bench.autoscaler.sight import Bounds, room
+from e2e.bench.autoscaler.baselines.sight import Bounds, room
 from inferfleet.sim.types import Seen
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from statistics import median
 
-from e2e.bench.autoscaler import scripted, traces
 from e2e.bench.autoscaler.cells import full, medians, play
 from e2e.bench.autoscaler.ours import target
+from e2e.bench.autoscaler.traffic import scripted, traces
 from inferfleet.sim.operator_law import Ours, Served
 from inferfleet.sim.types import Seen
 

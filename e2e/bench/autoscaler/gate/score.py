@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from e2e.bench.autoscaler.gate_model import Habits, Speed, habits, replay
-from e2e.bench.autoscaler.gate_runs import Recorded, read
+from e2e.bench.autoscaler.gate.model import Habits, Speed, habits, replay
+from e2e.bench.autoscaler.gate.runs import Recorded, read
 from inferfleet.sim.types import Floats
 
 TTFT, ITL = 2.0, 0.05
@@ -164,7 +164,7 @@ def _row(s: Score) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Exit status: 0 passed, 1 not, 2 without data."""
-    parser = argparse.ArgumentParser(prog="python -m e2e.bench.autoscaler.gate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m e2e.bench.autoscaler.gate.score", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of data sets (%(default)s)")
     try:
         figures = gate(parser.parse_args(argv).data)

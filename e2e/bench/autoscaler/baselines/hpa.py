@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from e2e.bench.autoscaler.sight import Bounds, concurrency, latest, queued, room, serving
+from e2e.bench.autoscaler.baselines.sight import Bounds, concurrency, latest, queued, room, serving
 from inferfleet.sim.types import Seen
 
 TOLERANCE = 0.1

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from e2e.bench.autoscaler.recorded import fresh
-from e2e.bench.autoscaler.traces import Scenario
+from e2e.bench.autoscaler.traffic.recorded import fresh
+from e2e.bench.autoscaler.traffic.traces import Scenario
 from inferfleet.sim.types import Engine, Floats, Ints, Limit, Pool, Slo, Trace
 
 Put = Callable[[Floats, Floats], None]

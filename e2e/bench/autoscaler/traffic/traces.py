@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from e2e.bench.autoscaler import recorded, scripted, servegen
+from e2e.bench.autoscaler.traffic import recorded, scripted, servegen
 from inferfleet.sim.types import Blind, Engine, Event, Floats, Limit, Lost, Policy, Pool, Router, Slo, Trace
 
 HOUR = 3600.0

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from e2e.bench.autoscaler.hpa import Hpa, HpaKvCache, KedaQueue
-from e2e.bench.autoscaler.llmd import LatencyRule, SloKeda
-from e2e.bench.autoscaler.request_based import Knative, KnativeSettings, KubeAi
-from e2e.bench.autoscaler.sight import Bounds
-from e2e.bench.autoscaler.traces import Scenario
-from e2e.bench.autoscaler.wva import Saturation, WvaSaturation, WvaThroughput
+from e2e.bench.autoscaler.baselines.hpa import Hpa, HpaKvCache, KedaQueue
+from e2e.bench.autoscaler.baselines.llmd import LatencyRule, SloKeda
+from e2e.bench.autoscaler.baselines.request_based import Knative, KnativeSettings, KubeAi
+from e2e.bench.autoscaler.baselines.sight import Bounds
+from e2e.bench.autoscaler.baselines.wva import Saturation, WvaSaturation, WvaThroughput
+from e2e.bench.autoscaler.traffic.traces import Scenario
 from inferfleet.sim.types import Controller, Seen, Slo
 
 Make = Callable[[float, Bounds, Slo], Controller]
