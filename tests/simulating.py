@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from inferfleet.planning.unit import Unit
+from inferfleet.scaling.demand import Demand
+from inferfleet.scaling.law import ScaleInput
 from inferfleet.scaling.signal import PodSample, Window
 from inferfleet.scaling.step import Step
 from inferfleet.scaling.workload import Target
@@ -31,6 +34,26 @@ TARGET = Target(
     unit=Unit.GENERATED,
 )
 """What the law scales: tokens per second within the targets, at the lengths of `a_trace`."""
+
+
+def steady(demand: Demand, **changes: Any) -> ScaleInput:
+    """Four replicas that were watched for long, and what is asked of them."""
+    found = ScaleInput(
+        now=1000.0,
+        replicas=4,
+        ready_pods=4,
+        stale_pods=(),
+        minimum=1,
+        maximum=50,
+        room=50,
+        demand=demand,
+        capacity=1000.0,
+        utilization=0.8,
+        boot=180.0,
+        delay=300.0,
+        history=((0.0, 0.0),),
+    )
+    return replace(found, **changes)
 
 
 def a_trace(seed: int, count: int, rate: float, longest: tuple[int, int] = (3000, 300)) -> Trace:

@@ -39,20 +39,8 @@ TARGET = replace(
 
 def state(requests: float = 10.0, **changes: object) -> ScaleInput:
     demand = Demand(requests * 160, requests * 160, requests, 160, 0, requests, requests, 1.0, 0.05, SHAPE)
-    found = ScaleInput(
-        now=1000.0,
-        replicas=4,
-        ready_pods=4,
-        stale_pods=(),
-        minimum=1,
-        maximum=50,
-        room=50,
-        demand=demand,
-        capacity=1000.0,
-        utilization=0.8,
-        boot=180.0,
-        delay=300.0,
-        history=((0.0, 0.0),),
+    found = simulating.steady(
+        demand,
         step=LINE,
         latency=Latency(2.0, 0.05, 2.0, 0.01),
         limits=LIMITS,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simulating import TARGET, steady
 
 from inferfleet.planning.unit import Unit
 from inferfleet.scaling.demand import Demand, Lengths, Traffic, measure, observe
@@ -23,19 +24,16 @@ from inferfleet_runtime.contract import Metric
 
 PAINTER = Engine(base=0.5, per_sequence=0.0, prefill_rate=1e6, kv_tokens=1e6, slots=1, cached=False, capacity=2.0)
 """Half a second for each denoising step, which are the tokens of this simulation: 20 of them are a picture."""
-TARGET = Target(
+PICTURES = replace(
+    TARGET,
     class_="",
     placement="p",
     profile="f",
-    replicas=1,
-    minimum=1,
     maximum=60,
     room=60,
     planned_capacity=2.0,
-    utilization=0.8,
     delay=300.0,
     request_tokens=20.0,
-    unit=Unit.GENERATED,
     prompt_tokens=77.0,
     whole=30.0,
     one_by_one=True,
@@ -62,20 +60,12 @@ def state(rate: float, each: float = 10.0, queued: float = 0.0, **changes: objec
         queued=queued,
         horizon=70.0,
     )
-    found = ScaleInput(
-        now=1000.0,
-        replicas=4,
-        ready_pods=4,
-        stale_pods=(),
-        minimum=1,
+    found = steady(
+        demand,
         maximum=10_000,
         room=10_000,
-        demand=demand,
         capacity=0.1,
-        utilization=0.8,
         boot=60.0,
-        delay=300.0,
-        history=((0.0, 0.0),),
         latency=Latency(whole=30.0),
         one_by_one=True,
     )
@@ -222,13 +212,13 @@ def test_waits_beyond_the_target_ask_for_more_and_no_more_than_a_bound() -> None
 
 def test_a_pod_that_serves_several_at_once_is_scaled_by_its_tokens() -> None:
     windows = {"a": (sample(0.0, slots=8.0), sample(10.0, slots=8.0, arrivals=5.0))}
-    found = scale(TARGET, Signals(10.0, windows, frozenset("a"), 60.0, 15.0), None, Memory())
+    found = scale(PICTURES, Signals(10.0, windows, frozenset("a"), 60.0, 15.0), None, Memory())
     assert "tokens/s demanded" in found.decision.message
 
 
 def test_declared_demand_counts_until_somebody_has_come() -> None:
     windows = {"a": (sample(0.0), sample(10.0))}
-    planned = replace(TARGET, planned_demand=20.0 * 0.5)
+    planned = replace(PICTURES, planned_demand=20.0 * 0.5)
     found = scale(planned, Signals(10.0, windows, frozenset("a"), 60.0, 15.0), None, Memory())
     assert found.decision.need is not None
     assert found.decision.need.load == pytest.approx(0.5 * 20 / 0.1), "20 tokens at a tenth of one a second"
@@ -245,7 +235,7 @@ def arrivals(seed: int, rate: float, until: float, steps: tuple[int, ...] = (20,
     return Trace(at, np.full(len(at), 77), random.choice(np.array(steps), len(at)))
 
 
-def served(trace: Trace, target: Target = TARGET, start: int = 1) -> Result:
+def served(trace: Trace, target: Target = PICTURES, start: int = 1) -> Result:
     ours = Ours((Served(target, ("gpu",)),))
     return simulate(trace, [Pool("gpu", PAINTER, target.boot)], ours, Settings(start={"gpu": start}))
 
@@ -253,7 +243,7 @@ def served(trace: Trace, target: Target = TARGET, start: int = 1) -> Result:
 @pytest.mark.parametrize(("steps", "whole"), [((20,), 30.0), ((5, 20, 50), 60.0)])
 def test_pictures_wait_no_longer_than_promised(steps: tuple[int, ...], whole: float) -> None:
     trace = arrivals(3, rate=0.4, until=5400.0, steps=steps)
-    found = served(trace, replace(TARGET, whole=whole), start=5)
+    found = served(trace, replace(PICTURES, whole=whole), start=5)
     assert found.attainment(replace(WHOLE, end_to_end=whole)) >= 0.95
     busy = float(trace.output.sum()) * PAINTER.base / 3600
     assert found.replica_hours < 2.2 * busy
@@ -279,6 +269,6 @@ def test_a_constant_load_settles_and_stays(gap: float) -> None:
 
 def test_pictures_with_a_deadline_get_as_few_replicas_as_finish_them() -> None:
     trace = arrivals(7, rate=1.0, until=600.0)
-    found = served(trace, replace(TARGET, whole=None, deadline=3600.0))
+    found = served(trace, replace(PICTURES, whole=None, deadline=3600.0))
     work = float(trace.output.sum()) * PAINTER.base
     assert max(c.ready for c in found.timeline) <= work / 3600 + 2
