@@ -46,6 +46,8 @@ BOUNDS = (0.4, 2.5)
 
 Equation = tuple[float, float, float]
 Matrix = NDArray[np.float64]
+PLAN: Matrix = np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE) * np.float64(PLANNED)
+"""Weight of the belief that all factors on the plan are 1."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,10 @@ def learn(known: Fit, windows: Iterable[Window], now: float, prior: Step) -> Fit
     """With one equation of each warm pod that was busy all the time, once a span."""
     if now - known.since < SPAN:
         return known
-    line = solve(known, prior)
     equations = [e for window in windows if (e := _equation(window, now))]
     if not equations:
         return known
-    pause = now - known.since
+    line, pause = solve(known, prior), now - known.since
     left = exp(-min(pause, MEMORY) / MEMORY - max(0.0, pause - MEMORY) / AGING) if known.count else 0.0
     squares, right, count = np.array(known.squares) * left, np.array(known.right) * left, known.count * left
     for b, a, p in equations:
@@ -79,10 +80,10 @@ def learn(known: Fit, windows: Iterable[Window], now: float, prior: Step) -> Fit
 
 def solve(known: Fit, prior: Step) -> Step:
     """The line that fits best, within bounds around the planned one."""
-    believed = np.array((prior.base, prior.per_token, prior.per_prompt))
     if not known.count:
         return prior
-    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + _planned().sum(axis=1))
+    believed = numbers(prior)
+    factors = np.linalg.solve(normal(known, prior), np.array(known.right) * believed + PLAN.sum(axis=1))
     base, per_token, per_prompt = (believed * np.clip(factors, *BOUNDS)).tolist()
     return Step(base, per_token, per_prompt)
 
@@ -91,16 +92,19 @@ def normal(known: Fit, prior: Step) -> Matrix:
     """Matrix of the normal equations in units of the plan, whose numbers differ by orders of magnitude; the belief in
     the plan is part of it.
     """
-    believed = np.array((prior.base, prior.per_token, prior.per_prompt))
-    s = known.squares
-    matrix = np.array(((s[0], s[1], s[2]), (s[1], s[3], s[4]), (s[2], s[4], s[5])))
-    return matrix * np.outer(believed, believed) + _planned()
+    believed = numbers(prior)
+    return products(known) * np.outer(believed, believed) + PLAN
 
 
-def _planned() -> Matrix:
-    """Weight of the belief that all factors on the plan are 1."""
-    found: Matrix = np.linalg.inv((1 - ALIKE) * np.eye(3) + ALIKE) * np.float64(PLANNED)
-    return found
+def products(known: Fit) -> Matrix:
+    """Sums of products of what was observed, both triangles."""
+    a, b, c, d, e, f = known.squares
+    return np.array(((a, b, c), (b, d, e), (c, e, f)))
+
+
+def numbers(line: Step) -> Matrix:
+    """Seconds of base, token and prompt token."""
+    return np.array((line.base, line.per_token, line.per_prompt))
 
 
 def _weight(e: Equation, line: Step) -> float:

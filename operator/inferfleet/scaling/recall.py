@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 
 from inferfleet.planning.measured import Learned
-from inferfleet.scaling.learn import NOISE, Fit, normal, solve
+from inferfleet.scaling.learn import NOISE, Fit, normal, numbers, products, solve
 from inferfleet.scaling.step import Shape, Step
 
 LEAST = 5.0
@@ -36,8 +36,7 @@ def _variance(fit: Fit, prior: Step, line: Step, counts: tuple[float, float, flo
 
     A throughput is the sequences over this time, so that its relative error is the same.
     """
-    believed, found = np.array((prior.base, prior.per_token, prior.per_prompt)), np.array(_numbers(line))
-    slope = np.array(counts) * believed / (np.array(counts) @ found)
+    slope = np.array(counts) * numbers(prior) / (np.array(counts) @ numbers(line))
     return NOISE**2 * float(slope @ np.linalg.solve(normal(fit, prior), slope))
 
 
@@ -46,12 +45,6 @@ def _misfit(fit: Fit, line: Step) -> float:
 
     Each equation says that its parts make 1, so that the sum of its squares is the count.
     """
-    x = np.array(_numbers(line))
-    a, b, c, d, e, f = fit.squares
-    matrix = np.array(((a, b, c), (b, d, e), (c, e, f)))
-    left = 1 - (2 * x @ np.array(fit.right) - x @ matrix @ x) / fit.count
+    x = numbers(line)
+    left = 1 - (2 * x @ np.array(fit.right) - x @ products(fit) @ x) / fit.count
     return max(0.0, float(left) - NOISE**2)
-
-
-def _numbers(line: Step) -> tuple[float, float, float]:
-    return line.base, line.per_token, line.per_prompt
