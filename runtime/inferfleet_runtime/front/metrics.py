@@ -73,14 +73,7 @@ class Metrics:
         )
         for reason in FINISHED:
             self._success.labels(model, reason)
-        labels = ["model_name", "tenant"]
-        self._tenants: set[str] = set()
-        self._tenant_prompt = Counter(
-            Metric.TENANT_PROMPT_TOKENS, "Prompt tokens of a tenant.", labels, registry=registry
-        )
-        self._tenant_generation = Counter(
-            Metric.TENANT_GENERATION_TOKENS, "Tokens generated for a tenant.", labels, registry=registry
-        )
+        self._tenants = _Tenants(registry, model)
 
     def succeeded(self, reason: str) -> None:
         """Count a request that ended well."""
@@ -88,11 +81,20 @@ class Metrics:
 
     def charge(self, tenant: str, prompt: int, generated: float) -> None:
         """Count what a tenant has used, for its budget."""
-        if len(self._tenants) < MOST_TENANTS:
-            self._tenants.add(tenant)
-        name = tenant if tenant in self._tenants else _OTHERS
-        self._tenant_prompt.labels(self._model, name).inc(prompt)
-        self._tenant_generation.labels(self._model, name).inc(generated)
+        self._tenants.charge(tenant, prompt, generated)
+
+    def arrived(self, prompt_tokens: float, *, later: bool) -> None:
+        """A well-formed request came, whether there is room for it or not; `later`: one that may wait."""
+        self.arrivals.inc()
+        self.arrival_prompt_tokens.inc(prompt_tokens)
+        if later:
+            self.later.arrived(prompt_tokens)
+
+    @staticmethod
+    def took(histogram: Histogram, seconds: float, *, later: bool) -> None:
+        """A time of a request. Of one that may wait it is nobody's measure."""
+        if not later:
+            histogram.observe(seconds)
 
     def follow(self, counters: Callable[[], Mapping[str, float]]) -> None:
         """Publish at each scrape what the engine has counted itself, by name."""
@@ -113,6 +115,24 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         family = Histogram(name, text, ["model_name"], registry=self.registry, buckets=buckets)
         return family.labels(self._model)
+
+
+class _Tenants:
+    """What each of them has used."""
+
+    def __init__(self, registry: CollectorRegistry, model: str) -> None:
+        self._model, self._names = model, set[str]()
+        labels = ["model_name", "tenant"]
+        self._prompt = Counter(Metric.TENANT_PROMPT_TOKENS, "Prompt tokens of a tenant.", labels, registry=registry)
+        text = "Tokens generated for a tenant."
+        self._generation = Counter(Metric.TENANT_GENERATION_TOKENS, text, labels, registry=registry)
+
+    def charge(self, tenant: str, prompt: int, generated: float) -> None:
+        if len(self._names) < MOST_TENANTS:
+            self._names.add(tenant)
+        name = tenant if tenant in self._names else _OTHERS
+        self._prompt.labels(self._model, name).inc(prompt)
+        self._generation.labels(self._model, name).inc(generated)
 
 
 class _Followed(Collector):

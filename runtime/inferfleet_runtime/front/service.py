@@ -93,10 +93,7 @@ class Service:
 
     def trace(self, call: Call, caller: Caller, arrived: float) -> Trace:
         """Count a well-formed request as arrived and measure it from then."""
-        self.metrics.arrivals.inc()
-        self.metrics.arrival_prompt_tokens.inc(call.work.prompt)
-        if caller.later:
-            self.metrics.later.arrived(call.work.prompt)
+        self.metrics.arrived(call.work.prompt, later=caller.later)
         return Trace(self.metrics, self.now, arrived, call.work.prompt, later=caller.later)
 
     def check_open(self) -> None:

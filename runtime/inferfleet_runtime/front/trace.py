@@ -101,8 +101,7 @@ class Trace:
         self.metrics.succeeded(self.reason or "stop")
 
     def _time(self, histogram: Histogram, seconds: float) -> None:
-        if not self.later:
-            histogram.observe(seconds)
+        self.metrics.took(histogram, seconds, later=self.later)
 
     def fields(self) -> dict[str, Any]:
         """For the log: sizes and times, never text."""

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from math import inf
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from inferfleet_runtime.api.caller import Caller
 from inferfleet_runtime.api.errors import ApiError
@@ -54,34 +54,24 @@ class Turns:
         try:
             async with deadline(who, arrived, now()), self.service.gate.turn(work, who.priority):
                 began = now()
-                self._time(who, metrics.queue_time, began - arrived)
+                metrics.took(metrics.queue_time, began - arrived, later=who.later)
                 yield
                 took = now() - began
         except QueueFullError as full:
             raise self.too_many() from full
-        self._time(who, metrics.inference_time, took)
+        metrics.took(metrics.inference_time, took, later=who.later)
         self.pace = self.pace.after(took, work.output)
 
     def arrived(self, work: Work, who: Caller) -> None:
         """Count it, whether there is room for it or not."""
-        metrics = self.service.metrics
-        metrics.arrivals.inc()
-        metrics.arrival_prompt_tokens.inc(work.prompt)
-        if who.later:
-            metrics.later.arrived(work.prompt)
-        else:
+        self.service.metrics.arrived(work.prompt, later=who.later)
+        if not who.later:
             self.busy.arrived.inc(self.pace.seconds_of(work.output, self.service.capacity))
 
     def _queued_seconds(self, least: float = -inf) -> float:
         """Of requests of at least this priority."""
         waiting = self.service.gate.admission.queued_output_tokens(least)
         return self.pace.seconds_of(waiting, self.service.capacity)
-
-    @staticmethod
-    def _time(who: Caller, histogram: Histogram, seconds: float) -> None:
-        """Of who may wait the times are nobody's measure."""
-        if not who.later:
-            histogram.observe(seconds)
 
     def too_many(self) -> ApiError:
         """The 429 of a full queue, counted, with the seconds that it takes."""
@@ -95,7 +85,7 @@ class Turns:
             metrics.charge(who.tenant, prompt_tokens, tokens)
         metrics.prompt_tokens.inc(prompt_tokens)
         metrics.request_tokens.observe(tokens)
-        self._time(who, metrics.end_to_end, self.service.now() - arrived)
+        metrics.took(metrics.end_to_end, self.service.now() - arrived, later=who.later)
         if who.later:
             metrics.later.finished(tokens)
         metrics.succeeded("stop")
